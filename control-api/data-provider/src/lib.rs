@@ -1,0 +1,8 @@
+//! Stores and finds accounts. It does not authenticate, validate or fire actions: that is
+//! control-api's.
+
+#[cfg(feature = "testkit")]
+pub mod contract;
+mod provider;
+
+pub use provider::{DataProvider, Order, QuotaChange, UserPage};

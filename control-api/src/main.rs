@@ -1,0 +1,2 @@
+//! control-api
+fn main() {}

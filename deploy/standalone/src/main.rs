@@ -1,0 +1,2 @@
+//! deploy/standalone
+fn main() {}

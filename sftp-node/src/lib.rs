@@ -1,0 +1,1 @@
+//! The data plane: speaks SSH, SFTP and SCP

@@ -1,0 +1,2 @@
+//! sftp-node
+fn main() {}

@@ -1,0 +1,23 @@
+//! Where files live. A [`Storage`] knows nothing of users, permissions or quotas; `files` in
+//! sftp-node is the only caller.
+
+#[cfg(feature = "testkit")]
+pub mod contract;
+pub mod local;
+pub mod memory;
+pub mod mounts;
+pub mod open;
+
+mod attributes;
+mod capabilities;
+mod entry;
+mod handle;
+mod place;
+mod storage;
+
+pub use attributes::SetAttributes;
+pub use capabilities::Capabilities;
+pub use entry::{Entry, EntryKind, FileStamp};
+pub use handle::{Listing, ReadHandle, WriteHandle};
+pub use place::Place;
+pub use storage::{Links, Space, Storage, WriteHow, WriteMode};

@@ -1,0 +1,1 @@
+//! A control plane for unit tests of a node.

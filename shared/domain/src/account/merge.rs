@@ -1,0 +1,92 @@
+//! Lays a request body over a stored account: missing fields keep their values.
+
+use serde_json::{Map, Value};
+
+use super::json::{invalid_json, parse_object};
+use crate::{Account, Fault};
+
+/// Objects that are merged field by field; every other value is replaced as a whole.
+const MERGED: [&str; 4] = ["filters", "filesystem", "s3config", "gcsconfig"];
+
+/// Returns `stored` with the fields of `body` laid over it. What only the server may change and
+/// the name stay as they were; `permissions` that are missing or empty keep the stored ones.
+///
+/// # Errors
+/// `InvalidInput` for a body that is no JSON object or has a field of a wrong type.
+pub fn merge(stored: &Account, body: &[u8]) -> Result<Account, Fault> {
+    let Value::Object(overlay) = parse_object(body)? else {
+        return Err(Fault::invalid("a JSON object is expected"));
+    };
+    let Value::Object(mut base) = serde_json::to_value(stored).map_err(invalid_json)? else {
+        return Err(Fault::internal("an account is no JSON object"));
+    };
+    lay_over(&mut base, overlay);
+    let mut merged: Account =
+        serde_json::from_value(Value::Object(base)).map_err(invalid_json)?;
+    if merged.permissions.is_empty() {
+        merged.permissions = stored.permissions.clone();
+    }
+    merged.username = stored.username.clone();
+    merged.keep_server_fields_of(stored);
+    Ok(merged)
+}
+
+fn lay_over(base: &mut Map<String, Value>, overlay: Map<String, Value>) {
+    for (name, value) in overlay {
+        match (base.get_mut(&name), value) {
+            (Some(Value::Object(below)), Value::Object(above)) if MERGED.contains(&name.as_str()) => {
+                lay_over(below, above);
+            }
+            (Some(Value::Object(_)), Value::Null) if MERGED.contains(&name.as_str()) => {}
+            (_, value) => {
+                base.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ExtensionFilter, Username};
+
+    fn stored() -> Account {
+        let mut account = Account {
+            id: 7,
+            username: Username::stored("bob"),
+            public_keys: vec!["k".into()],
+            used_quota_size: 5,
+            ..Account::default()
+        };
+        account.permissions.insert("/".into(), vec!["*".into()]);
+        account.filters.allowed_ip = vec!["10.0.0.0/8".into()];
+        account.filters.file_extensions = vec![ExtensionFilter { path: "/".into(), ..Default::default() }];
+        account
+    }
+
+    #[test]
+    fn missing_fields_keep_their_values() {
+        let merged = merge(&stored(), br#"{"status":1,"filters":{"denied_ip":["1.2.3.0/24"]}}"#).unwrap();
+        assert_eq!(merged.status, 1);
+        assert_eq!(merged.public_keys, ["k"]);
+        assert_eq!(merged.filters.allowed_ip, ["10.0.0.0/8"]);
+        assert_eq!(merged.filters.denied_ip, ["1.2.3.0/24"]);
+    }
+
+    #[test]
+    fn an_empty_list_clears_and_empty_permissions_keep() {
+        let merged = merge(
+            &stored(),
+            br#"{"public_keys":[],"permissions":{},"filters":{"file_extensions":[]}}"#,
+        )
+        .unwrap();
+        assert!(merged.public_keys.is_empty() && merged.filters.file_extensions.is_empty());
+        assert_eq!(merged.permissions.len(), 1);
+    }
+
+    #[test]
+    fn name_and_server_fields_stay() {
+        let merged = merge(&stored(), br#"{"username":"eve","id":1,"used_quota_size":0}"#).unwrap();
+        assert_eq!((merged.username.as_str(), merged.id, merged.used_quota_size), ("bob", 7, 5));
+    }
+}

@@ -1,0 +1,1 @@
+//! Paths, bodies and a client of the REST API

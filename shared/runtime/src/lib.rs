@@ -1,0 +1,1 @@
+//! Process plumbing: signals, listeners, supervised tasks

@@ -1,0 +1,1 @@
+//! Starts servers, makes users, speaks to them.
