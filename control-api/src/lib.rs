@@ -1,1 +1,3 @@
-//! The control plane: accounts, logins, sessions, REST
+//! The control plane: accounts, logins, sessions, quota, REST.
+
+pub mod rest;
