@@ -1,0 +1,128 @@
+//! One log line: a JSON object whose fields keep the order in which they are added.
+
+use std::cell::RefCell;
+
+use crate::{clock, sink};
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Longer lines give their memory back.
+const KEEP: usize = 16 * 1024;
+
+/// A line that is being built.
+pub(crate) struct Line<'a>(&'a mut Vec<u8>);
+
+/// Builds a line and hands it to the log; does nothing before the log is set up.
+pub(crate) fn emit(level: Level, fill: impl FnOnce(&mut Line<'_>)) {
+    let Some(sink) = sink::installed() else { return };
+    // A value whose formatting logs something itself would find the buffer taken.
+    BUFFER.with(|buffer| match buffer.try_borrow_mut() {
+        Ok(mut buffer) => {
+            build(&mut buffer, level, fill);
+            sink.push(&buffer, level.priority());
+            buffer.clear();
+            buffer.shrink_to(KEEP);
+        }
+        Err(_) => {
+            let mut buffer = Vec::new();
+            build(&mut buffer, level, fill);
+            sink.push(&buffer, level.priority());
+        }
+    });
+}
+
+fn build(buffer: &mut Vec<u8>, level: Level, fill: impl FnOnce(&mut Line<'_>)) {
+    buffer.extend_from_slice(b"{\"level\":\"");
+    buffer.extend_from_slice(level.name().as_bytes());
+    buffer.extend_from_slice(b"\",\"time\":\"");
+    clock::append_now(buffer);
+    buffer.push(b'"');
+    fill(&mut Line(buffer));
+    buffer.extend_from_slice(b"}\n");
+}
+
+impl Line<'_> {
+    /// Adds a text; it is escaped, so that it cannot start a new line.
+    pub(crate) fn text(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key);
+        escape(self.0, value);
+        self
+    }
+
+    /// Adds a number or a truth value.
+    pub(crate) fn plain(&mut self, key: &str, value: impl std::fmt::Display) -> &mut Self {
+        use std::io::Write as _;
+        self.key(key);
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    fn key(&mut self, key: &str) {
+        self.0.push(b',');
+        escape(self.0, key);
+        self.0.push(b':');
+    }
+}
+
+fn escape(out: &mut Vec<u8>, value: &str) {
+    // Writing to memory cannot fail, and a text always has a JSON form.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// How important a line is, in the words of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    const fn priority(self) -> sink::Priority {
+        match self {
+            Self::Debug => sink::Priority::MayDrop,
+            Self::Info | Self::Warn | Self::Error => sink::Priority::Keep,
+        }
+    }
+}
+
+impl From<&tracing::Level> for Level {
+    fn from(level: &tracing::Level) -> Self {
+        match *level {
+            tracing::Level::TRACE | tracing::Level::DEBUG => Self::Debug,
+            tracing::Level::INFO => Self::Info,
+            tracing::Level::WARN => Self::Warn,
+            tracing::Level::ERROR => Self::Error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_start_a_new_line_and_fields_keep_their_order() {
+        let mut buffer = Vec::new();
+        build(&mut buffer, Level::Info, |line| {
+            line.text("sender", "x\n{\"level\":\"forged\"}\u{0}").plain("n", 7);
+        });
+        let text = String::from_utf8(buffer).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        let order = ["\"level\"", "\"time\"", "\"sender\"", "\"n\":7}"].map(|key| text.find(key));
+        assert!(order.is_sorted() && order.iter().all(Option::is_some), "{text}");
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+}
