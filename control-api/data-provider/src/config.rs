@@ -146,8 +146,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_lead_out_of_the_base_directory() {
-        let config =
-            DataProviderConfig { users_base_dir: "/srv/ftp".into(), ..Default::default() };
+        let config = DataProviderConfig { users_base_dir: "/srv/ftp".into(), ..Default::default() };
         let home = |name: &str| config.default_home(&Username::stored(name));
         assert_eq!(home("bob").as_deref(), Some("/srv/ftp/bob"));
         for name in ["..", ".", "", "a/b", "/etc"] {

@@ -2,9 +2,19 @@
 //! control-api's.
 
 pub mod config;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod contract;
+pub mod dump;
+mod memory;
+mod open;
 mod provider;
+mod sql;
+mod sqlite;
 
 pub use config::{ActionsConfig, DataProviderConfig, Driver};
+pub use memory::MemoryProvider;
+pub use open::{Initialized, initialize, open};
 pub use provider::{DataProvider, Order, QuotaChange, UserPage};
+
+#[cfg(test)]
+mod tests;

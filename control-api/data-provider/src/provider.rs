@@ -107,7 +107,11 @@ pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`; then nothing was changed.
-    async fn change_quotas(&self, changes: &[(Username, QuotaChange)], now: i64) -> Result<(), Fault>;
+    async fn change_quotas(
+        &self,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault>;
 
     /// Reads the users again from where they come from, if that can change behind our back.
     ///

@@ -1,0 +1,99 @@
+//! Accounts in memory, loaded from a dump at the start and again on demand. The file is never
+//! written; usage and last login start at zero.
+
+mod load;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use ferryd_domain::{Account, Fault, QuotaUsage, Username};
+
+use crate::{DataProvider, DataProviderConfig, QuotaChange, UserPage};
+use table::Table;
+
+/// Accounts in memory.
+#[derive(Debug)]
+pub struct MemoryProvider {
+    config: DataProviderConfig,
+    dump: Option<PathBuf>,
+    table: Mutex<Table>,
+}
+
+impl MemoryProvider {
+    /// Returns a provider with the users of the dump; without a `name` there are none.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a dump that is missing, empty, too large or holds an invalid user.
+    pub async fn open(config: &DataProviderConfig, config_dir: &Path) -> Result<Self, Fault> {
+        let dump = (!config.name.is_empty()).then(|| config_dir.join(&config.name));
+        let provider = Self { config: config.clone(), dump, table: Mutex::default() };
+        provider.reload().await?;
+        Ok(provider)
+    }
+
+    /// No operation of the table can panic half way, so a poisoned lock still guards sound data.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl DataProvider for MemoryProvider {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn user(&self, username: &Username) -> Result<Account, Fault> {
+        self.table().user(username).cloned()
+    }
+
+    async fn user_by_id(&self, id: i64) -> Result<Account, Fault> {
+        self.table().user_by_id(id).cloned()
+    }
+
+    async fn users(&self, page: &UserPage) -> Result<Vec<Account>, Fault> {
+        Ok(self.table().page(page))
+    }
+
+    async fn add_user(&self, account: &Account) -> Result<Account, Fault> {
+        self.table().add(account)
+    }
+
+    async fn update_user(&self, account: &Account) -> Result<(), Fault> {
+        self.table().update(account)
+    }
+
+    async fn delete_user(&self, id: i64) -> Result<(), Fault> {
+        self.table().delete(id)
+    }
+
+    async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault> {
+        self.table().user_mut(username).map(|account| account.last_login = now)
+    }
+
+    async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
+        self.table().user(username).map(Account::quota_usage)
+    }
+
+    async fn change_quotas(
+        &self,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault> {
+        self.table().change_quotas(changes, now);
+        Ok(())
+    }
+
+    async fn reload(&self) -> Result<(), Fault> {
+        let Some(file) = &self.dump else { return Ok(()) };
+        let users = load::users(file, &self.config).await?;
+        self.table().replace_all(users);
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! From the configuration to a provider.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ferryd_domain::Fault;
+
+use crate::memory::MemoryProvider;
+use crate::{DataProvider, DataProviderConfig, Driver, sqlite};
+
+/// What initializing a store did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initialized {
+    /// The tables are there now, or were before.
+    Ready,
+    /// This driver needs no tables.
+    NotNeeded,
+}
+
+/// Opens the store.
+///
+/// # Errors
+/// `InvalidInput` for settings that cannot work, `NotFound` for a store that was never
+/// initialized, `Unsupported` for a driver that is not built yet, `Unavailable`.
+pub async fn open(
+    config: &DataProviderConfig,
+    config_dir: &Path,
+) -> Result<Arc<dyn DataProvider>, Fault> {
+    match config.driver()? {
+        Driver::Sqlite => Ok(Arc::new(sqlite::open(config, config_dir).await?)),
+        Driver::Memory => Ok(Arc::new(MemoryProvider::open(config, config_dir).await?)),
+        Driver::Mysql | Driver::Postgresql | Driver::Bolt => Err(not_built(&config.driver)),
+    }
+}
+
+/// Makes the store ready to be opened. Harmless when it is.
+///
+/// # Errors
+/// Those of [`open`].
+pub async fn initialize(
+    config: &DataProviderConfig,
+    config_dir: &Path,
+) -> Result<Initialized, Fault> {
+    match config.driver()? {
+        Driver::Sqlite => {
+            sqlite::create_file(&config.file(config_dir)?)?;
+            sqlite::open(config, config_dir).await.map(|_| Initialized::Ready)
+        }
+        Driver::Memory => Ok(Initialized::NotNeeded),
+        Driver::Mysql | Driver::Postgresql | Driver::Bolt => Err(not_built(&config.driver)),
+    }
+}
+
+fn not_built(driver: &str) -> Fault {
+    Fault::unsupported(format!("driver {driver} is not built yet"))
+}

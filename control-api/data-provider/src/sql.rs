@@ -1,0 +1,104 @@
+//! The SQL provider: statements once, dialects apart. Only SQLite is spoken so far; the texts in
+//! `statements` and `dialect` are what another database has to add to.
+
+mod dialect;
+mod fault;
+mod migrate;
+mod quota;
+mod rows;
+mod statements;
+mod users;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use ferryd_domain::{Account, Fault, QuotaUsage, Username};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::{DataProvider, QuotaChange, UserPage};
+pub(crate) use dialect::{Dialect, TableName};
+use fault::unavailable;
+pub(crate) use migrate::migrate;
+use statements::Statements;
+
+/// The database that is spoken to.
+pub(crate) type Db = sqlx::Sqlite;
+
+/// Accounts in a SQL database.
+pub(crate) struct SqlProvider {
+    dialect: Dialect,
+    pool: sqlx::Pool<Db>,
+    sql: Statements,
+}
+
+impl SqlProvider {
+    /// Wraps a database whose schema is current.
+    pub(crate) fn new(dialect: Dialect, pool: sqlx::Pool<Db>, users: &TableName) -> Self {
+        Self { dialect, pool, sql: Statements::new(dialect, users) }
+    }
+}
+
+impl fmt::Debug for SqlProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlProvider").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl DataProvider for SqlProvider {
+    fn name(&self) -> &'static str {
+        self.dialect.name()
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        let row = sqlx::query(AssertSqlSafe(self.sql.check.clone()))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(unavailable("check"))?;
+        row.map_or(Ok(()), |row| row.try_get::<i64, _>(0).map(|_| ())).map_err(unavailable("check"))
+    }
+
+    async fn user(&self, username: &Username) -> Result<Account, Fault> {
+        self.user_by_name(username).await
+    }
+
+    async fn user_by_id(&self, id: i64) -> Result<Account, Fault> {
+        self.user_with_id(id).await
+    }
+
+    async fn users(&self, page: &UserPage) -> Result<Vec<Account>, Fault> {
+        self.page(page).await
+    }
+
+    async fn add_user(&self, account: &Account) -> Result<Account, Fault> {
+        self.insert(account).await
+    }
+
+    async fn update_user(&self, account: &Account) -> Result<(), Fault> {
+        self.replace(account).await
+    }
+
+    async fn delete_user(&self, id: i64) -> Result<(), Fault> {
+        self.remove(id).await
+    }
+
+    async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault> {
+        self.touch(username, now).await
+    }
+
+    async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
+        self.usage(username).await
+    }
+
+    async fn change_quotas(
+        &self,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault> {
+        self.change_usages(changes, now).await
+    }
+
+    async fn reload(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Brings a database to the current schema, step by step, each step one transaction. The version
+//! is kept in `schema_version`, as existing databases have it.
+
+use ferryd_domain::Fault;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::fault::unavailable;
+use super::{Db, Dialect, TableName};
+
+/// The steps; the position in the list plus one is the version after the step.
+const SQLITE: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_users.sql"),
+    include_str!("../../migrations/sqlite/0002_virtual_folders.sql"),
+];
+
+/// Makes or upgrades the tables. Harmless when they are current.
+///
+/// # Errors
+/// `Unavailable`; `Unsupported` for a database of a newer version.
+pub(crate) async fn migrate(
+    dialect: Dialect,
+    pool: &sqlx::Pool<Db>,
+    users: &TableName,
+) -> Result<(), Fault> {
+    let steps = match dialect {
+        Dialect::Sqlite => SQLITE,
+    };
+    let mut transaction =
+        pool.begin_with(dialect.begin_write()).await.map_err(unavailable("open schema"))?;
+    let found = version(&mut transaction, users).await?;
+    if found > steps.len() {
+        return Err(Fault::unsupported(format!("the database has the newer schema {found}")));
+    }
+    for (number, step) in steps.iter().enumerate().skip(found) {
+        let text = dialect.statement(step, users);
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable("change schema"))?;
+        record(&mut transaction, number + 1).await?;
+    }
+    transaction.commit().await.map_err(unavailable("change schema"))?;
+    if found < steps.len() {
+        tracing::info!(sender = dialect.name(), from = found, to = steps.len(), "schema updated");
+    }
+    Ok(())
+}
+
+/// Returns 0 for a database without the table of users. One that lost only its version, or has
+/// another table of users than the one the version was written for, is judged by its columns.
+async fn version(
+    connection: &mut sqlx::SqliteConnection,
+    users: &TableName,
+) -> Result<usize, Fault> {
+    let columns = sqlx::query("SELECT name FROM pragma_table_info(?)")
+        .bind(users.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unavailable("read schema"))?;
+    if columns.is_empty() {
+        return Ok(0);
+    }
+    if let Some(recorded) = recorded_version(connection).await?
+        && recorded > SQLITE.len()
+    {
+        return Ok(recorded);
+    }
+    let has_folders = columns
+        .iter()
+        .any(|row| row.try_get::<String, _>(0).is_ok_and(|name| name == "virtual_folders"));
+    Ok(if has_folders { 2 } else { 1 })
+}
+
+async fn recorded_version(connection: &mut sqlx::SqliteConnection) -> Result<Option<usize>, Fault> {
+    let table =
+        sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable("read schema"))?;
+    if table.is_none() {
+        return Ok(None);
+    }
+    let row = sqlx::query("SELECT version FROM schema_version LIMIT 1")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable("read schema"))?;
+    Ok(row
+        .and_then(|row| row.try_get::<i64, _>(0).ok())
+        .and_then(|found| usize::try_from(found).ok()))
+}
+
+async fn record(connection: &mut sqlx::SqliteConnection, version: usize) -> Result<(), Fault> {
+    let version = i64::try_from(version).unwrap_or(i64::MAX);
+    let failed = || unavailable("record schema version");
+    sqlx::raw_sql(
+        "CREATE TABLE IF NOT EXISTS schema_version \
+         (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, version integer NOT NULL)",
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(failed())?;
+    let done = sqlx::query("UPDATE schema_version SET version = ?")
+        .bind(version)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    if done.rows_affected() == 0 {
+        sqlx::query("INSERT INTO schema_version (version) VALUES (?)")
+            .bind(version)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Usage counters: every batch of changes is one transaction.
+
+use ferryd_domain::{Fault, QuotaUsage, Username};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::SqlProvider;
+use super::fault::{no_user, unavailable};
+use super::statements::MAX_COUNTER;
+use crate::QuotaChange;
+
+impl SqlProvider {
+    pub(super) async fn usage(&self, username: &Username) -> Result<QuotaUsage, Fault> {
+        let row = sqlx::query(AssertSqlSafe(self.sql.usage.clone()))
+            .bind(username.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(unavailable("read quota"))?
+            .ok_or_else(no_user)?;
+        let counter = |index: usize| row.try_get(index).map_err(unavailable("read quota"));
+        Ok(QuotaUsage { size: counter(0)?, files: counter(1)? })
+    }
+
+    pub(super) async fn change_usages(
+        &self,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault> {
+        let mut transaction = self
+            .pool
+            .begin_with(self.dialect.begin_write())
+            .await
+            .map_err(unavailable("change quota"))?;
+        for (username, change) in changes {
+            let (text, size, files) = match *change {
+                QuotaChange::Add { size, files } => (&self.sql.add_usage, size, files),
+                QuotaChange::Set(usage) => {
+                    (&self.sql.set_usage, usage.size.max(0), usage.files.max(0))
+                }
+            };
+            sqlx::query(AssertSqlSafe(text.clone()))
+                .bind(bounded(size))
+                .bind(bounded(files))
+                .bind(now)
+                .bind(username.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable("change quota"))?;
+        }
+        transaction.commit().await.map_err(unavailable("change quota"))
+    }
+}
+
+fn bounded(change: i64) -> i64 {
+    change.clamp(-MAX_COUNTER, MAX_COUNTER)
+}

@@ -1,0 +1,69 @@
+//! SQLite: where the file is and how it is opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ferryd_domain::Fault;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::DataProviderConfig;
+use crate::sql::{Dialect, SqlProvider, TableName, migrate};
+
+/// Reads run beside one writer; more connections only wait for each other.
+const CONNECTIONS: u32 = 4;
+
+/// Opens an existing database and brings its schema up to date.
+///
+/// # Errors
+/// `NotFound` when there is no file, `InvalidInput`, `Unavailable`.
+pub(crate) async fn open(
+    config: &DataProviderConfig,
+    config_dir: &Path,
+) -> Result<SqlProvider, Fault> {
+    let users = TableName::parse(&config.users_table)?;
+    let file = config.file(config_dir)?;
+    if !file.is_file() {
+        return Err(Fault::not_found(format!(
+            "data_provider.name: there is no database {}, please run initprovider",
+            file.display()
+        )));
+    }
+    let pool = SqlitePoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(15))
+        .connect_with(options(config, &file)?)
+        .await
+        .map_err(|error| Fault::unavailable(format!("open {}", file.display())).because(error))?;
+    migrate(Dialect::Sqlite, &pool, &users).await?;
+    Ok(SqlProvider::new(Dialect::Sqlite, pool, &users))
+}
+
+/// Makes the file, for its owner alone: it holds password hashes. An existing one is kept.
+///
+/// # Errors
+/// `Failed` when the file cannot be made.
+pub(crate) fn create_file(file: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
+    made.map(|_| ()).map_err(|error| {
+        Fault::failed(format!("cannot create the database {}", file.display())).because(error)
+    })
+}
+
+fn options(config: &DataProviderConfig, file: &Path) -> Result<SqliteConnectOptions, Fault> {
+    let connection_string = config.connection_string.expose();
+    let options = if connection_string.is_empty() {
+        SqliteConnectOptions::new().filename(file)
+    } else {
+        connection_string.parse().map_err(|error: sqlx::Error| {
+            Fault::invalid("data_provider.connection_string cannot be read").because(error)
+        })?
+    };
+    Ok(options
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(true))
+}
