@@ -120,6 +120,22 @@ impl Fault {
         &self.public
     }
 
+    /// Returns what the callers added, innermost first. For logs only.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.context.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns the errors behind this one as one text. For logs only.
+    pub fn cause(&self) -> Option<String> {
+        let mut next = self.source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        let mut texts = Vec::new();
+        while let Some(error) = next {
+            texts.push(error.to_string());
+            next = error.source();
+        }
+        (!texts.is_empty()).then(|| texts.join(": "))
+    }
+
     /// Tells whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, FaultKind::Unavailable | FaultKind::DeadlineExceeded)
@@ -132,13 +148,7 @@ impl fmt::Display for Fault {
             write!(f, "{context}: ")?;
         }
         f.write_str(&self.public)?;
-        let mut cause: Option<&(dyn StdError + 'static)> =
-            self.source.as_deref().map(|source| source as _);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        self.cause().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 
