@@ -1,0 +1,139 @@
+//! Usage, reservations and usage changes.
+
+use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, TransferId, UsageChange};
+use ferryd_domain::{Fault, QuotaUsage, Username};
+
+use super::{required, username};
+use crate::wire;
+
+impl From<&Username> for wire::QuotaUsageRequest {
+    fn from(username: &Username) -> Self {
+        Self { username: Some(username.as_str().to_owned()) }
+    }
+}
+
+impl TryFrom<wire::QuotaUsageRequest> for Username {
+    type Error = Fault;
+
+    fn try_from(request: wire::QuotaUsageRequest) -> Result<Self, Fault> {
+        username(request.username)
+    }
+}
+
+impl From<QuotaUsage> for wire::QuotaUsage {
+    fn from(usage: QuotaUsage) -> Self {
+        Self { size: Some(usage.size), files: Some(usage.files) }
+    }
+}
+
+impl TryFrom<wire::QuotaUsage> for QuotaUsage {
+    type Error = Fault;
+
+    fn try_from(usage: wire::QuotaUsage) -> Result<Self, Fault> {
+        Ok(Self { size: required(usage.size, "size")?, files: required(usage.files, "files")? })
+    }
+}
+
+impl From<GrantRequest> for wire::GrantRequest {
+    fn from(request: GrantRequest) -> Self {
+        Self {
+            transfer: Some(request.transfer.0),
+            connection: Some(request.connection.0),
+            username: Some(request.username.as_str().to_owned()),
+            bytes: Some(request.bytes),
+            files: Some(request.files),
+        }
+    }
+}
+
+impl TryFrom<wire::GrantRequest> for GrantRequest {
+    type Error = Fault;
+
+    fn try_from(request: wire::GrantRequest) -> Result<Self, Fault> {
+        Ok(Self {
+            transfer: TransferId(required(request.transfer, "transfer")?),
+            connection: ConnectionId(required(request.connection, "connection")?),
+            username: username(request.username)?,
+            bytes: required(request.bytes, "bytes")?,
+            files: required(request.files, "files")?,
+        })
+    }
+}
+
+impl From<Grant> for wire::Grant {
+    fn from(grant: Grant) -> Self {
+        Self { bytes: Some(grant.bytes) }
+    }
+}
+
+impl TryFrom<wire::Grant> for Grant {
+    type Error = Fault;
+
+    fn try_from(grant: wire::Grant) -> Result<Self, Fault> {
+        Ok(Self { bytes: required(grant.bytes, "bytes")? })
+    }
+}
+
+impl From<UsageChange> for wire::UsageChange {
+    fn from(change: UsageChange) -> Self {
+        Self {
+            transfer: Some(change.transfer.0),
+            username: Some(change.username.as_str().to_owned()),
+            size: Some(change.size),
+            files: Some(change.files),
+        }
+    }
+}
+
+impl TryFrom<wire::UsageChange> for UsageChange {
+    type Error = Fault;
+
+    fn try_from(change: wire::UsageChange) -> Result<Self, Fault> {
+        Ok(Self {
+            transfer: TransferId(required(change.transfer, "transfer")?),
+            username: username(change.username)?,
+            size: required(change.size, "size")?,
+            files: required(change.files, "files")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::samples::{assert_round_trip, grant_request, name, usage, usage_change};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_usage_arrives_as_it_was_sent(usage in usage()) {
+            assert_round_trip::<_, wire::QuotaUsage>(usage)?;
+        }
+
+        #[test]
+        fn a_request_arrives_as_it_was_sent(request in grant_request()) {
+            assert_round_trip::<_, wire::GrantRequest>(request)?;
+        }
+
+        #[test]
+        fn a_grant_arrives_as_it_was_sent(bytes: u64) {
+            assert_round_trip::<_, wire::Grant>(Grant { bytes })?;
+        }
+
+        #[test]
+        fn a_change_arrives_as_it_was_sent(change in usage_change()) {
+            assert_round_trip::<_, wire::UsageChange>(change)?;
+        }
+
+        #[test]
+        fn a_question_for_the_usage_arrives_as_it_was_sent(name in name()) {
+            let back = Username::try_from(wire::QuotaUsageRequest::from(&name));
+            prop_assert_eq!(back.unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn a_grant_without_bytes_is_an_error() {
+        assert!(Grant::try_from(wire::Grant { bytes: None }).is_err());
+    }
+}

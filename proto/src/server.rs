@@ -1,0 +1,117 @@
+//! The control plane's end of the link: serves any `ControlPlane` to nodes.
+//! Binding and serving are two steps, so that failures to bind are told apart.
+
+mod dialog;
+mod listener;
+mod service;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferryd_control_plane::ControlPlane;
+use ferryd_domain::Fault;
+use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::ServerTlsConfig;
+use tonic::transport::server::Router;
+
+use crate::config::GrpcServerConfig;
+use crate::link::{MAX_METADATA, PING_INTERVAL, PING_LIMIT};
+use crate::node_auth::Gate;
+use crate::wire::control_plane_server::ControlPlaneServer;
+use crate::{MAX_MESSAGE, tls};
+use listener::Listener;
+use service::Service;
+
+/// Calls of one node at once. Logins may take a minute each and must not hold up short calls.
+const MAX_CALLS: u32 = 16_384;
+
+/// How long running calls may take after the stop signal.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Makes a [`BoundServer`].
+#[derive(Debug)]
+pub struct GrpcServer;
+
+impl GrpcServer {
+    /// Reads certificates and token and opens the listener.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a setting that cannot be used or is not safe; `Failed` when the address
+    /// cannot be bound.
+    pub async fn bind(config: &GrpcServerConfig, directory: &Path) -> Result<BoundServer, Fault> {
+        let tls = tls::of_server(config, directory)?;
+        let gate = Gate::new(tls::token(&config.node_token, &config.node_token_file, directory)?);
+        if tls.is_some() && gate.is_open() && config.client_ca_file.is_empty() {
+            return Err(Fault::invalid("TLS needs client_ca_file or node_token to know the nodes"));
+        }
+        let listener = Listener::bind(config, directory, tls.is_some()).await?;
+        Ok(BoundServer { listener, tls, gate })
+    }
+}
+
+/// A listener that serves nobody yet.
+pub struct BoundServer {
+    listener: Listener,
+    tls: Option<ServerTlsConfig>,
+    gate: Gate,
+}
+
+impl BoundServer {
+    /// Returns the address that nodes put into `url`.
+    pub fn url(&self) -> String {
+        self.listener.url(self.tls.is_some())
+    }
+
+    /// Serves nodes until the stop signal; then ends command streams and dialogs and gives
+    /// running calls a few seconds.
+    ///
+    /// # Errors
+    /// `InvalidInput` for certificates that cannot be used, `Failed` when the listener breaks.
+    pub async fn run(
+        self,
+        control_plane: Arc<dyn ControlPlane>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Fault> {
+        let router = router(self.tls, self.gate, Service::new(control_plane, shutdown.clone()))?;
+        tokio::select! {
+            result = self.listener.serve(router, shutdown.clone()) => result,
+            () = overdue(&shutdown) => {
+                tracing::warn!(sender = "grpc", "calls that did not end in time were cut off");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(DRAIN_LIMIT).await;
+}
+
+fn router(tls: Option<ServerTlsConfig>, gate: Gate, service: Service) -> Result<Router, Fault> {
+    let mut server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_LIMIT))
+        .http2_max_header_list_size(MAX_METADATA)
+        .max_concurrent_streams(MAX_CALLS);
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).map_err(|error| {
+            Fault::invalid(
+                "certificate_file, certificate_key_file or client_ca_file cannot be used",
+            )
+            .because(error)
+        })?;
+    }
+    let service = ControlPlaneServer::new(service)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    Ok(server.add_service(InterceptedService::new(service, gate)))
+}
+
+impl std::fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BoundServer").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
