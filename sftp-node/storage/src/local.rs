@@ -1,1 +1,71 @@
-//! local
+//! Files of a local disk below one directory that nothing leads out of. A path is resolved once,
+//! to a descriptor of its parent and a name (`confine`); every operation acts on these two.
+
+pub mod leftovers;
+
+mod attributes;
+mod confine;
+mod cursor;
+mod fault;
+mod lane;
+mod lister;
+mod ownership;
+mod place;
+mod reader;
+mod root;
+mod spot;
+mod tree;
+mod usage;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ferryd_domain::{Fault, VirtualPath};
+
+use crate::{Capabilities, Links, Place, Storage};
+use place::LocalPlace;
+
+pub use ownership::Ownership;
+pub(crate) use root::give_directory;
+pub use root::{LocalOptions, Root};
+pub(crate) use usage::usage;
+
+/// The files below a directory of this machine.
+#[derive(Debug)]
+pub struct LocalStorage {
+    root: Arc<Root>,
+}
+
+impl LocalStorage {
+    /// Returns the storage of an open directory.
+    pub fn new(root: Root) -> Self {
+        Self { root: Arc::new(root) }
+    }
+}
+
+#[async_trait]
+impl Storage for LocalStorage {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            resume: true,
+            symlinks: true,
+            attributes: true,
+            rename_directories: true,
+            local: true,
+        }
+    }
+
+    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
+        let spot = if self.root.lane().asks_inline() {
+            spot::Spot::locate(&self.root, path, links)?
+        } else {
+            let (root, path) = (Arc::clone(&self.root), path.clone());
+            self.root.lane().on_pool(move || spot::Spot::locate(&root, &path, links)).await?
+        };
+        Ok(Arc::new(LocalPlace::new(spot)))
+    }
+}

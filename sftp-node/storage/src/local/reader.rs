@@ -1,0 +1,195 @@
+//! A file open for reading. Bytes are read into the spare room of the caller's buffer, so nothing
+//! is written twice; on a disk the thread is only used for what the page cache has.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use ferryd_domain::Fault;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
+
+use super::attributes;
+use super::fault::fault;
+use super::lane::Reads;
+use super::root::Root;
+use super::spot::entry;
+use crate::{Entry, ReadHandle, SetAttributes};
+
+/// Room beyond the length that is not worth a second buffer.
+const SLACK: usize = 64;
+
+/// An open file and the way to its disk.
+#[derive(Clone, Debug)]
+pub(super) struct OpenFile {
+    file: Arc<OwnedFd>,
+    root: Arc<Root>,
+    /// Cleared when the file system cannot tell what is cached.
+    knows_cache: Arc<AtomicBool>,
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl OpenFile {
+    pub(super) fn new(file: OwnedFd, root: Arc<Root>) -> Self {
+        Self { file: Arc::new(file), root, knows_cache: Arc::new(AtomicBool::new(true)) }
+    }
+
+    pub(super) fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+
+    pub(super) fn descriptor(&self) -> &OwnedFd {
+        &self.file
+    }
+
+    pub(super) async fn read_at(
+        &self,
+        offset: u64,
+        length: usize,
+        mut buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, Fault> {
+        if self.answers_at_once(offset, length) {
+            append(&self.file, offset, length, &mut buffer)?;
+            return Ok(buffer);
+        }
+        let file = Arc::clone(&self.file);
+        let read = move || append(&file, offset, length, &mut buffer).map(|()| buffer);
+        self.root.lane().on_pool(read).await
+    }
+
+    fn answers_at_once(&self, offset: u64, length: usize) -> bool {
+        match self.root.lane().reads() {
+            Reads::Inline => true,
+            Reads::Pool => false,
+            Reads::WhenCached => {
+                let last = offset.saturating_add(length as u64).saturating_sub(1);
+                self.knows_cache.load(Ordering::Relaxed)
+                    && self.is_cached(offset)
+                    && self.is_cached(last)
+            }
+        }
+    }
+
+    /// Asks for one byte without waiting. The first and the last byte of a range stand for all of
+    /// it: reading ahead fills in order, and old pages go in order. A full read this way would
+    /// need a buffer of zeros (RWF_NOWAIT is only had with initialized slices).
+    fn is_cached(&self, offset: u64) -> bool {
+        let mut byte = [0];
+        let mut slices = [IoSliceMut::new(&mut byte)];
+        match rustix::io::preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+            Ok(_) => true,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.knows_cache.store(false, Ordering::Relaxed);
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub(super) async fn stat(&self) -> Result<Entry, Fault> {
+        let stat = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| entry(&stat));
+        if self.root.lane().asks_inline() {
+            return stat(&self.file).map_err(fault);
+        }
+        let file = Arc::clone(&self.file);
+        self.root.lane().on_pool(move || stat(&file).map_err(fault)).await
+    }
+
+    pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        if self.root.lane().asks_inline() && set.size.is_none() {
+            return attributes::set_on_file(&self.file, &set);
+        }
+        let file = Arc::clone(&self.file);
+        self.root.lane().on_pool(move || attributes::set_on_file(&file, &set)).await
+    }
+}
+
+/// Appends up to `length` bytes, fewer only at the end of the file.
+fn append(file: &OwnedFd, offset: u64, length: usize, buffer: &mut Vec<u8>) -> Result<(), Fault> {
+    let end = buffer.len().saturating_add(length);
+    buffer
+        .try_reserve_exact(length)
+        .map_err(|error| Fault::failed("out of memory").because(error))?;
+    if buffer.capacity() > end.saturating_add(SLACK) {
+        return append_zeroed(file, offset, length, buffer);
+    }
+    let start = buffer.len();
+    while buffer.len() < end {
+        let position = offset.saturating_add((buffer.len() - start) as u64);
+        if position > i64::MAX as u64 {
+            break;
+        }
+        let read = retry_on_intr(|| rustix::io::pread(file, spare_capacity(buffer), position));
+        if read.map_err(fault)? == 0 {
+            break;
+        }
+    }
+    buffer.truncate(end);
+    Ok(())
+}
+
+/// The same for a buffer with much more room than is asked for.
+fn append_zeroed(
+    file: &OwnedFd,
+    offset: u64,
+    length: usize,
+    buffer: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let start = buffer.len();
+    buffer.resize(start.saturating_add(length), 0);
+    let mut done = 0;
+    while let Some(room) = buffer.get_mut(start + done..).filter(|room| !room.is_empty()) {
+        let position = offset.saturating_add(done as u64);
+        if position > i64::MAX as u64 {
+            break;
+        }
+        match retry_on_intr(|| rustix::io::pread(file, &mut *room, position)) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(errno) => {
+                buffer.truncate(start);
+                return Err(fault(errno));
+            }
+        }
+    }
+    buffer.truncate(start + done);
+    Ok(())
+}
+
+/// A file open for reading only.
+#[derive(Debug)]
+pub(super) struct Reader {
+    file: OpenFile,
+}
+
+impl Reader {
+    pub(super) fn new(file: OpenFile) -> Self {
+        Self { file }
+    }
+}
+
+#[async_trait]
+impl ReadHandle for Reader {
+    async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        self.file.read_at(offset, length, buffer).await
+    }
+
+    async fn stat(&self) -> Result<Entry, Fault> {
+        self.file.stat().await
+    }
+
+    async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        self.file.set_attributes(set).await
+    }
+
+    fn is_immediate(&self) -> bool {
+        self.file.root.lane().reads() != Reads::Pool
+    }
+}

@@ -1,0 +1,265 @@
+//! A held directory and a name in it, with the blocking operations on them. Nothing here follows a
+//! link: what was to be followed is followed already.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use ferryd_domain::{Fault, FaultKind, VirtualPath};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use super::attributes;
+use super::confine::{self, Parent};
+use super::cursor::client_path;
+use super::fault::{fault, not_regular, outside};
+use super::root::{DIRECTORY, Root, process_umask_touches};
+use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes, Space};
+
+/// Flags to open what may turn out to be anything: a FIFO must not block, a link is refused.
+pub(super) const CAREFUL: OFlags =
+    OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// A name in a held directory.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    root: Arc<Root>,
+    parent: Parent,
+    path: VirtualPath,
+}
+
+impl Spot {
+    /// Finds the spot that a path names.
+    pub(super) fn locate(
+        root: &Arc<Root>,
+        path: &VirtualPath,
+        links: Links,
+    ) -> Result<Self, Fault> {
+        let found = confine::locate(root, path, links)?;
+        Ok(Self { root: Arc::clone(root), parent: found.parent, path: found.path })
+    }
+
+    pub(super) fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+
+    pub(super) fn path(&self) -> &VirtualPath {
+        &self.path
+    }
+
+    /// Returns the held directory.
+    pub(super) fn directory(&self) -> BorrowedFd<'_> {
+        self.parent.descriptor(&self.root)
+    }
+
+    /// Returns the name in it; the root is the name `.` in itself.
+    pub(super) fn name(&self) -> &[u8] {
+        self.path.file_name().unwrap_or(b".")
+    }
+
+    /// Returns the path on the disk.
+    pub(super) fn real_path(&self) -> String {
+        String::from_utf8_lossy(&self.root.real_path_of(self.path.as_bytes())).into_owned()
+    }
+
+    pub(super) fn raw_stat(&self) -> rustix::io::Result<Stat> {
+        rustix::fs::statat(self.directory(), self.name(), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    pub(super) fn stat(&self) -> Result<Entry, Fault> {
+        self.raw_stat().map(|stat| entry(&stat)).map_err(fault)
+    }
+
+    /// Opens the entry with `CAREFUL` and more flags.
+    pub(super) fn open(&self, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        rustix::fs::openat(self.directory(), self.name(), flags | CAREFUL, Mode::empty())
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open_read(&self) -> Result<OwnedFd, Fault> {
+        let file = self.open(OFlags::RDONLY).map_err(|errno| match errno {
+            Errno::LOOP => not_regular(),
+            errno => fault(errno),
+        })?;
+        regular(&file)?;
+        Ok(file)
+    }
+
+    /// Opens a directory for listing.
+    pub(super) fn open_directory(&self) -> Result<OwnedFd, Fault> {
+        self.open(OFlags::RDONLY | OFlags::DIRECTORY).map_err(fault)
+    }
+
+    pub(super) fn remove_file(&self) -> Result<(), Fault> {
+        self.not_root()?;
+        match rustix::fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
+            // POSIX allows EPERM for a directory, some file systems use it.
+            Err(Errno::PERM) if self.is_directory() => Err(fault(Errno::ISDIR)),
+            result => result.map_err(fault),
+        }
+    }
+
+    pub(super) fn remove_directory(&self) -> Result<(), Fault> {
+        self.not_root()?;
+        match rustix::fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR) {
+            // Some file systems say "exists" for a directory with entries, as POSIX allows.
+            Err(Errno::EXIST) => Err(fault(Errno::NOTEMPTY)),
+            result => result.map_err(fault),
+        }
+    }
+
+    fn is_directory(&self) -> bool {
+        self.stat().is_ok_and(|entry| entry.is_directory())
+    }
+
+    /// Renames; replaces a file or a link at the target, never a directory.
+    pub(super) fn rename(&self, target: &Self) -> Result<(), Fault> {
+        self.not_root()?;
+        target.not_root()?;
+        // The common case in one call; it also tells what stands at the target.
+        match self.rename_with(target, RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                // renameat itself would replace an empty directory by a directory.
+                if target.is_directory() {
+                    return Err(fault(Errno::ISDIR));
+                }
+                self.rename_with(target, RenameFlags::empty()).map_err(rename_fault)?;
+            }
+            Err(errno) => return Err(rename_fault(errno)),
+        }
+        target.root.owner().give_name(target.directory(), target.name());
+        Ok(())
+    }
+
+    fn rename_with(&self, target: &Self, flags: RenameFlags) -> rustix::io::Result<()> {
+        let (from, to) = (self.directory(), target.directory());
+        if flags.is_empty() {
+            rustix::fs::renameat(from, self.name(), to, target.name())
+        } else {
+            rustix::fs::renameat_with(from, self.name(), to, target.name(), flags)
+        }
+    }
+
+    pub(super) fn make_directory(&self, permissions: u32) -> Result<(), Fault> {
+        if self.path.is_root() {
+            return Err(fault(Errno::EXIST));
+        }
+        let mode = self.root.masked(permissions);
+        rustix::fs::mkdirat(self.directory(), self.name(), mode).map_err(fault)?;
+        if process_umask_touches(mode) {
+            attributes::set_mode(self.directory(), self.name(), mode)?;
+        }
+        self.root.owner().give_name(self.directory(), self.name());
+        Ok(())
+    }
+
+    /// Makes a link whose text is a path of the disk, as clients of other servers expect to find.
+    pub(super) fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
+        if self.path.is_root() {
+            return Err(fault(Errno::EXIST));
+        }
+        let text = self.root.real_path_of(target.as_bytes());
+        rustix::fs::symlinkat(text.as_slice(), self.directory(), self.name()).map_err(fault)?;
+        self.root.owner().give_name(self.directory(), self.name());
+        Ok(())
+    }
+
+    pub(super) fn make_hard_link(&self, target: &Self) -> Result<(), Fault> {
+        if !self.stat()?.is_file() {
+            return Err(not_regular());
+        }
+        let (from, to) = (self.directory(), target.directory());
+        rustix::fs::linkat(from, self.name(), to, target.name(), AtFlags::empty()).map_err(fault)
+    }
+
+    pub(super) fn read_link(&self) -> Result<VirtualPath, Fault> {
+        match rustix::fs::readlinkat(self.directory(), self.name(), Vec::new()) {
+            Ok(text) => client_path(self.root.names(), &self.path.directory(), text.to_bytes()),
+            Err(Errno::INVAL) => Err(Fault::failed("not a symbolic link")),
+            Err(errno) => Err(fault(errno)),
+        }
+    }
+
+    pub(super) fn set_attributes(&self, set: &SetAttributes) -> Result<(), Fault> {
+        attributes::set_on_name(self, set)
+    }
+
+    pub(super) fn space(&self) -> Result<Space, Fault> {
+        let system = match self.open_held() {
+            Ok(entry) => rustix::fs::fstatvfs(entry),
+            Err(_) => rustix::fs::fstatvfs(self.directory()),
+        }
+        .map_err(fault)?;
+        Ok(Space {
+            block_size: system.f_frsize,
+            blocks: system.f_blocks,
+            blocks_free: system.f_bfree,
+            blocks_available: system.f_bavail,
+            files: system.f_files,
+            files_free: system.f_ffree,
+            id: system.f_fsid,
+            name_max: system.f_namemax,
+        })
+    }
+
+    /// Opens the entry as a directory to hold; another file system may be mounted there.
+    fn open_held(&self) -> rustix::io::Result<OwnedFd> {
+        let flags = DIRECTORY | OFlags::NOFOLLOW;
+        rustix::fs::openat(self.directory(), self.name(), flags, Mode::empty())
+    }
+
+    fn not_root(&self) -> Result<(), Fault> {
+        if self.path.is_root() { Err(Fault::denied()) } else { Ok(()) }
+    }
+}
+
+fn rename_fault(errno: Errno) -> Fault {
+    match errno {
+        Errno::INVAL => Fault::failed("cannot move a directory into itself").because(errno),
+        Errno::LOOP => outside(),
+        errno => fault(errno),
+    }
+}
+
+/// Returns the attributes of an open regular file.
+///
+/// # Errors
+/// `IsADirectory` for a directory, `Failed` for anything else that is no file.
+pub(super) fn regular(file: impl AsFd) -> Result<Stat, Fault> {
+    let stat = rustix::fs::fstat(file).map_err(fault)?;
+    match kind(&stat) {
+        EntryKind::File => Ok(stat),
+        EntryKind::Directory => Err(Fault::new(FaultKind::IsADirectory, "is a directory")),
+        EntryKind::Symlink | EntryKind::Special => Err(not_regular()),
+    }
+}
+
+fn kind(stat: &Stat) -> EntryKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Directory,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => EntryKind::Special,
+    }
+}
+
+/// Returns the attributes as the storage shows them. The widths of the members differ between
+/// architectures.
+#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::useless_conversion)]
+pub(super) fn entry(stat: &Stat) -> Entry {
+    Entry {
+        kind: kind(stat),
+        size: stat.st_size as u64,
+        mode: stat.st_mode,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        links: u64::from(stat.st_nlink),
+        accessed: stat.st_atime as i64,
+        modified: stat.st_mtime as i64,
+        stamp: FileStamp { device: stat.st_dev, inode: stat.st_ino },
+    }
+}

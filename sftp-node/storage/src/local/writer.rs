@@ -1,0 +1,144 @@
+//! A file open for writing: in place, or as a temporary file beside the target that replaces it at
+//! the end. The old file stays as it is until then.
+
+mod copy;
+mod temporary;
+mod upload;
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ferryd_domain::{Fault, FaultKind};
+use rustix::io::Errno;
+
+use super::fault::fault;
+use super::reader::OpenFile;
+use super::spot::Spot;
+use crate::{Entry, SetAttributes, WriteHandle, WriteHow};
+use upload::Upload;
+
+pub(super) use temporary::is_temporary;
+
+/// Slices handed to one system call (`IOV_MAX` is 1024).
+const SLICES: usize = 256;
+
+/// A file open for writing.
+#[derive(Debug)]
+pub(super) struct Writer {
+    upload: Arc<Upload>,
+    file: OpenFile,
+    readable: bool,
+}
+
+impl Writer {
+    /// Opens as `how` says. Blocks.
+    pub(super) fn open(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+        let upload = Upload::start(spot, how)?;
+        Ok(Self { file: upload.file().clone(), upload: Arc::new(upload), readable: how.read })
+    }
+
+    async fn run(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
+        if self.file.root().lane().asks_inline() {
+            return work(&self.upload);
+        }
+        self.pool(work).await
+    }
+
+    async fn pool(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
+        let upload = Arc::clone(&self.upload);
+        self.file.root().lane().on_pool(move || work(&upload)).await
+    }
+}
+
+#[async_trait]
+impl WriteHandle for Writer {
+    async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        let lane = self.file.root().lane();
+        if lane.writes_inline() {
+            return write_all(&self.file, offset, &data);
+        }
+        let file = self.file.clone();
+        lane.on_pool(move || write_all(&file, offset, &data)).await
+    }
+
+    async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        if !self.readable {
+            return Err(Fault::unsupported("not open for reading"));
+        }
+        self.file.read_at(offset, length, buffer).await
+    }
+
+    async fn stat(&self) -> Result<Entry, Fault> {
+        self.file.stat().await
+    }
+
+    async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        self.file.set_attributes(set).await?;
+        self.upload.remember(&set);
+        Ok(())
+    }
+
+    async fn sync(&self) -> Result<(), Fault> {
+        self.pool(Upload::sync).await
+    }
+
+    async fn finish(&self) -> Result<(), Fault> {
+        self.run(Upload::finish).await
+    }
+
+    async fn abort(&self) -> Result<(), Fault> {
+        self.run(Upload::abort).await
+    }
+
+    fn replaced(&self) -> Option<u64> {
+        self.upload.replaced()
+    }
+}
+
+impl Drop for Writer {
+    /// An upload that was never ended is aborted when its last owner goes: on the pool for a disk
+    /// that may be slow.
+    fn drop(&mut self) {
+        if self.file.root().lane().asks_inline() || self.upload.has_ended() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let upload = Arc::clone(&self.upload);
+            runtime.spawn_blocking(move || drop(upload));
+        }
+    }
+}
+
+/// Writes all slices one after another.
+fn write_all(file: &OpenFile, offset: u64, data: &[Bytes]) -> Result<(), Fault> {
+    let length = data.iter().fold(0_u64, |sum, slice| sum.saturating_add(slice.len() as u64));
+    if i64::try_from(offset.saturating_add(length)).is_err() {
+        return Err(fault(Errno::FBIG));
+    }
+    let mut position = offset;
+    for group in data.chunks(SLICES) {
+        let mut slices: Vec<IoSlice<'_>> = group.iter().map(|slice| IoSlice::new(slice)).collect();
+        position = write_group(file, position, &mut slices)?;
+    }
+    Ok(())
+}
+
+fn write_group(
+    file: &OpenFile,
+    mut position: u64,
+    mut slices: &mut [IoSlice<'_>],
+) -> Result<u64, Fault> {
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(file, slices, position))
+            .map_err(fault)?;
+        if written == 0 {
+            return Err(Fault::new(FaultKind::Failed, "disk took no data"));
+        }
+        position = position.saturating_add(written as u64);
+        IoSlice::advance_slices(&mut slices, written);
+    }
+    Ok(position)
+}

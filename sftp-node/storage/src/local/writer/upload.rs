@@ -1,0 +1,286 @@
+//! One upload on the disk, from its start to its one end. All calls block.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ferryd_domain::{Fault, FaultKind};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, Timestamps, UTIME_OMIT};
+use rustix::io::Errno;
+
+use super::copy::copy;
+use super::temporary::temporary_name;
+use crate::local::attributes;
+use crate::local::fault::{directory_for_writing, fault, not_regular};
+use crate::local::reader::OpenFile;
+use crate::local::root::process_umask_touches;
+use crate::local::spot::{CAREFUL, Spot, regular};
+use crate::{SetAttributes, WriteHow, WriteMode};
+
+/// Tries to open what others make and remove at the same time.
+const ATTEMPTS: u32 = 16;
+
+/// An upload into a spot.
+#[derive(Debug)]
+pub(super) struct Upload {
+    spot: Spot,
+    how: WriteHow,
+    file: OpenFile,
+    /// Name of the temporary file; `None` when it goes straight into the target.
+    temporary: Option<Vec<u8>>,
+    replaced: Option<u64>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    ended: bool,
+    /// Times that a client has set; writes after that must not change them.
+    times: Option<Timestamps>,
+}
+
+impl Upload {
+    /// Opens the file that takes the bytes.
+    pub(super) fn start(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+        if spot.path().is_root() {
+            return Err(directory_for_writing());
+        }
+        match how.mode {
+            WriteMode::Direct => Self::in_place(spot, how),
+            WriteMode::Atomic | WriteMode::AtomicKeepPart => Self::beside(spot, how),
+        }
+    }
+
+    fn new(
+        spot: &Spot,
+        how: WriteHow,
+        file: OwnedFd,
+        temporary: Option<Vec<u8>>,
+        replaced: Option<u64>,
+    ) -> Self {
+        let file = OpenFile::new(file, spot.root().clone());
+        Self { spot: spot.clone(), how, file, temporary, replaced, progress: Mutex::default() }
+    }
+
+    /// Opens the target itself.
+    fn in_place(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+        for _ in 0..ATTEMPTS {
+            if !how.exclusive {
+                match spot.open(access(how)) {
+                    Ok(file) => return Self::over(spot, how, file),
+                    Err(Errno::NOENT) if how.create => {}
+                    Err(errno) => return Err(open_fault(errno)),
+                }
+            }
+            match create(spot, spot.name(), access(how), spot.root().masked(how.permissions)) {
+                Ok(file) => {
+                    spot.root().owner().give_file(&file);
+                    return Ok(Self::new(spot, how, file, None, None));
+                }
+                Err(Errno::EXIST) if !how.exclusive => {}
+                Err(errno) => return Err(open_fault(errno)),
+            }
+        }
+        Err(Fault::new(FaultKind::Conflict, "file is being changed"))
+    }
+
+    fn over(spot: &Spot, how: WriteHow, file: OwnedFd) -> Result<Self, Fault> {
+        let stat = regular(&file)?;
+        if how.truncate {
+            rustix::io::retry_on_intr(|| rustix::fs::ftruncate(&file, 0)).map_err(fault)?;
+        }
+        Ok(Self::new(spot, how, file, None, Some(size(&stat))))
+    }
+
+    /// Opens a temporary file beside the target.
+    fn beside(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+        let old = old_file(spot, how)?;
+        let mode = match &old {
+            Some(old) => Mode::from_raw_mode(old.st_mode & 0o777),
+            None => spot.root().masked(how.permissions),
+        };
+        let name = temporary_name(spot.name());
+        let file = create(spot, &name, access(how), mode).map_err(fault)?;
+        let owner = spot.root().owner();
+        old.as_ref().map_or(owner, |old| owner.or_of(old.st_uid, old.st_gid)).give_file(&file);
+        // From here on the temporary file is removed when anything fails: by the drop.
+        let replaced = old.as_ref().map(size);
+        let upload = Self::new(spot, how, file, Some(name), replaced);
+        if old.is_some()
+            && !how.truncate
+            && let Err(error) = upload.take_over_old_bytes(spot)
+        {
+            upload.discard();
+            return Err(error);
+        }
+        Ok(upload)
+    }
+
+    fn take_over_old_bytes(&self, spot: &Spot) -> Result<(), Fault> {
+        let source = spot.open_read()?;
+        copy(&source, self.file.descriptor())
+    }
+
+    pub(super) fn file(&self) -> &OpenFile {
+        &self.file
+    }
+
+    pub(super) fn replaced(&self) -> Option<u64> {
+        self.replaced
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.progress().ended
+    }
+
+    /// Keeps times that a client has set, so that they can be set again at the end.
+    pub(super) fn remember(&self, set: &SetAttributes) {
+        if let Some(times) = attributes::times(set) {
+            let mut progress = self.progress();
+            progress.times = Some(merged(progress.times.take(), times));
+        }
+    }
+
+    pub(super) fn sync(&self) -> Result<(), Fault> {
+        rustix::io::retry_on_intr(|| rustix::fs::fdatasync(&self.file)).map_err(fault)
+    }
+
+    /// Puts the file in place.
+    pub(super) fn finish(&self) -> Result<(), Fault> {
+        if let Some(times) = self.end()? {
+            rustix::fs::futimens(&self.file, &times).map_err(fault)?;
+        }
+        self.publish().inspect_err(|_| self.remove_temporary())
+    }
+
+    /// Ends a broken upload as its mode says.
+    pub(super) fn abort(&self) -> Result<(), Fault> {
+        self.end()?;
+        match self.how.mode {
+            WriteMode::Direct => Ok(()),
+            WriteMode::Atomic => {
+                self.remove_temporary();
+                Ok(())
+            }
+            WriteMode::AtomicKeepPart => self.publish().inspect_err(|_| self.remove_temporary()),
+        }
+    }
+
+    /// Ends an upload that has not begun: no mode keeps anything of it.
+    fn discard(&self) {
+        if self.end().is_ok() {
+            self.remove_temporary();
+        }
+    }
+
+    /// Marks the end, of which there is one; returns the times to set.
+    fn end(&self) -> Result<Option<Timestamps>, Fault> {
+        let mut progress = self.progress();
+        if std::mem::replace(&mut progress.ended, true) {
+            return Err(Fault::failed("upload has ended"));
+        }
+        Ok(progress.times.take())
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renames the temporary file to the target.
+    fn publish(&self) -> Result<(), Fault> {
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        self.check_temporary(temporary)?;
+        let (directory, name) = (self.spot.directory(), self.spot.name());
+        if self.how.exclusive {
+            let flags = RenameFlags::NOREPLACE;
+            match rustix::fs::renameat_with(directory, temporary.as_slice(), directory, name, flags)
+            {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+                result => return result.map_err(fault),
+            }
+        }
+        rustix::fs::renameat(directory, temporary.as_slice(), directory, name).map_err(fault)
+    }
+
+    /// Another session of the account can do what it likes with the name meanwhile.
+    fn check_temporary(&self, temporary: &[u8]) -> Result<(), Fault> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let named = rustix::fs::statat(self.spot.directory(), temporary, flags).map_err(fault)?;
+        let open = rustix::fs::fstat(&self.file).map_err(fault)?;
+        if (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino) {
+            Ok(())
+        } else {
+            Err(Fault::failed("upload was changed by another session"))
+        }
+    }
+
+    fn remove_temporary(&self) {
+        let Some(temporary) = &self.temporary else { return };
+        let directory = self.spot.directory();
+        match rustix::fs::unlinkat(directory, temporary.as_slice(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => tracing::warn!(%error, "a temporary upload file could not be removed"),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.has_ended()
+            && let Err(error) = self.abort()
+        {
+            tracing::debug!(%error, "a broken upload could not be ended");
+        }
+    }
+}
+
+/// Looks at what the upload will replace.
+fn old_file(spot: &Spot, how: WriteHow) -> Result<Option<Stat>, Fault> {
+    match spot.raw_stat() {
+        Ok(stat) => match super::super::spot::entry(&stat).kind {
+            crate::EntryKind::Directory => Err(directory_for_writing()),
+            crate::EntryKind::Symlink | crate::EntryKind::Special => Err(not_regular()),
+            crate::EntryKind::File if how.exclusive => Err(fault(Errno::EXIST)),
+            crate::EntryKind::File => Ok(Some(stat)),
+        },
+        Err(Errno::NOENT) if how.create => Ok(None),
+        Err(errno) => Err(fault(errno)),
+    }
+}
+
+fn access(how: WriteHow) -> OFlags {
+    if how.read { OFlags::RDWR } else { OFlags::WRONLY }
+}
+
+/// Makes a file that was not there, with exactly this mode.
+fn create(spot: &Spot, name: &[u8], access: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+    let flags = access | CAREFUL | OFlags::CREATE | OFlags::EXCL;
+    let file = rustix::fs::openat(spot.directory(), name, flags, mode)?;
+    if process_umask_touches(mode) {
+        rustix::fs::fchmod(&file, mode)?;
+    }
+    Ok(file)
+}
+
+fn open_fault(errno: Errno) -> Fault {
+    match errno {
+        Errno::ISDIR => directory_for_writing(),
+        Errno::LOOP => not_regular(),
+        errno => fault(errno),
+    }
+}
+
+fn size(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// Returns the later times, with the earlier ones where they leave one out.
+fn merged(earlier: Option<Timestamps>, later: Timestamps) -> Timestamps {
+    let Some(earlier) = earlier else { return later };
+    let newest = |later: rustix::fs::Timespec, earlier| {
+        if later.tv_nsec == UTIME_OMIT { earlier } else { later }
+    };
+    Timestamps {
+        last_access: newest(later.last_access, earlier.last_access),
+        last_modification: newest(later.last_modification, earlier.last_modification),
+    }
+}
