@@ -1,1 +1,167 @@
-//! open
+//! From the settings of an account to its storage. Called once per session, after login.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ferryd_domain::{
+    Account, Fault, FaultKind, QuotaUsage, StorageProvider, VirtualFolder, VirtualPath,
+};
+use rustix::fs::{CWD, Mode};
+use rustix::io::Errno;
+
+use crate::local::{self, LocalOptions, LocalStorage, Ownership, Root};
+use crate::mounts::{Mount, MountedStorage};
+use crate::{Links, Storage};
+
+/// How storages are opened on this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Permission bits that new files and directories do not get.
+    pub umask: u32,
+}
+
+/// Opens the storage of an account. Makes its home and the parents of its virtual folders when
+/// they are missing.
+///
+/// # Errors
+/// `InvalidInput` for a home that is not absolute, `Unsupported` for a provider that this node
+/// does not serve, those of the operating system.
+pub async fn open(account: &Account, options: &OpenOptions) -> Result<Arc<dyn Storage>, Fault> {
+    match account.filesystem.provider {
+        StorageProvider::Local => open_local(account, options).await,
+        StorageProvider::S3 => Err(Fault::unsupported("S3 storage is not supported")),
+        StorageProvider::Gcs => Err(Fault::unsupported("Google Cloud storage is not supported")),
+    }
+}
+
+/// Counts what an account stores: regular files and their bytes below its home and its virtual
+/// folders. Links are not followed, mapped directories that are missing count nothing.
+///
+/// # Errors
+/// As [`open`]; a missing home stores nothing.
+pub async fn count(account: &Account) -> Result<QuotaUsage, Fault> {
+    match account.filesystem.provider {
+        StorageProvider::Local => {}
+        StorageProvider::S3 | StorageProvider::Gcs => {
+            return Err(Fault::unsupported("only local storage can be scanned"));
+        }
+    }
+    let home = absolute(&account.home_dir)?.to_owned();
+    let mapped = account.virtual_folders.iter().map(|folder| folder.mapped_path.clone());
+    let directories: Vec<String> = std::iter::once(home).chain(mapped).collect();
+    blocking(move || {
+        directories.iter().try_fold(QuotaUsage::default(), |sum, directory| {
+            let usage = local::usage(Path::new(directory))?;
+            Ok(sum.changed_by(usage.size, usage.files))
+        })
+    })
+    .await
+}
+
+async fn open_local(account: &Account, options: &OpenOptions) -> Result<Arc<dyn Storage>, Fault> {
+    let options = LocalOptions { umask: options.umask, owner: Ownership::of(account) };
+    let home = absolute(&account.home_dir)?.to_owned();
+    let folders = account.virtual_folders.clone();
+    let (home, mounts) = blocking(move || {
+        let home = open_home(Path::new(&home), options)?;
+        let mounts: Result<Vec<Mount>, Fault> =
+            folders.iter().map(|folder| open_folder(folder, options)).collect();
+        Ok((home, mounts?))
+    })
+    .await?;
+    let home: Arc<dyn Storage> = Arc::new(home);
+    if mounts.is_empty() {
+        return Ok(home);
+    }
+    for mount in &mounts {
+        make_parents(home.as_ref(), mount.path()).await;
+    }
+    Ok(Arc::new(MountedStorage::new(home, mounts)))
+}
+
+fn absolute(directory: &str) -> Result<&str, Fault> {
+    if directory.starts_with('/') && !directory.contains('\0') {
+        Ok(directory)
+    } else {
+        Err(Fault::invalid("home_dir must be an absolute path"))
+    }
+}
+
+fn open_home(home: &Path, options: LocalOptions) -> Result<LocalStorage, Fault> {
+    let root = match Root::open(home, options) {
+        Err(fault) if fault.kind() == FaultKind::NotFound => {
+            make_home(home, options)?;
+            Root::open(home, options)?
+        }
+        opened => opened?,
+    };
+    Ok(LocalStorage::new(root))
+}
+
+/// Makes a home with its parents; the home alone belongs to the account.
+fn make_home(home: &Path, options: LocalOptions) -> Result<(), Fault> {
+    let mode = Mode::from_raw_mode(0o777 & !options.umask);
+    let missing: Vec<&Path> = home.ancestors().collect();
+    for directory in missing.into_iter().rev() {
+        match rustix::fs::mkdirat(CWD, directory, mode) {
+            Ok(()) => {}
+            Err(Errno::EXIST | Errno::ISDIR) => continue,
+            // Whether it matters shows at the next level: a parent may be there and closed to us.
+            Err(Errno::ACCESS | Errno::ROFS) if directory != home => continue,
+            Err(errno) => {
+                return Err(Fault::failed("home directory cannot be made").because(errno));
+            }
+        }
+        if directory == home {
+            local::give_directory(home, options)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a mapped directory; one that is missing is shown and cannot be entered.
+fn open_folder(folder: &VirtualFolder, options: LocalOptions) -> Result<Mount, Fault> {
+    let path = VirtualPath::parse(folder.virtual_path.as_bytes())?;
+    let mapped = Path::new(&folder.mapped_path);
+    if path.is_root() || !mapped.is_absolute() {
+        return Err(Fault::invalid("virtual folder must have absolute paths below /"));
+    }
+    let storage = match Root::open(mapped, options) {
+        Ok(root) => Some(Arc::new(LocalStorage::new(root)) as Arc<dyn Storage>),
+        Err(error) => {
+            tracing::warn!(%error, folder = %path, "a virtual folder cannot be opened");
+            None
+        }
+    };
+    Ok(Mount::new(path, storage))
+}
+
+/// Makes what is missing between the home and a virtual folder. Without it the folder is only
+/// harder to find, so failures are logged.
+async fn make_parents(home: &dyn Storage, folder: &VirtualPath) {
+    let mut path = VirtualPath::root();
+    let directory = folder.directory();
+    for name in directory.components() {
+        path = path.child(name);
+        let made = match home.locate(&path, Links::Follow).await {
+            Ok(place) => place.make_directory(0o777).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(()) => {}
+            Err(error) if error.kind() == FaultKind::AlreadyExists => {}
+            Err(error) => {
+                tracing::warn!(%error, %folder, "parents of a virtual folder cannot be made");
+                return;
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Fault::internal("opening a storage").because(error))?
+}

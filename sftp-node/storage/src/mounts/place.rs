@@ -1,0 +1,121 @@
+//! A place of a mounted storage: the place inside, under the path that the client sees.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ferryd_domain::{Fault, VirtualPath};
+
+use super::MountTable;
+use super::listing::MountedListing;
+use crate::{Entry, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
+
+/// A place and the mount that it lies in.
+#[derive(Debug)]
+pub(super) struct MountedPlace {
+    table: Arc<MountTable>,
+    holder: usize,
+    path: VirtualPath,
+    inner: Arc<dyn Place>,
+}
+
+impl MountedPlace {
+    pub(super) fn new(
+        table: Arc<MountTable>,
+        holder: usize,
+        path: VirtualPath,
+        inner: Arc<dyn Place>,
+    ) -> Self {
+        Self { table, holder, path, inner }
+    }
+
+    fn inside<'place>(&self, place: &'place dyn Place) -> &'place dyn Place {
+        match place.as_any().downcast_ref::<Self>() {
+            Some(mounted) => mounted.inner.as_ref(),
+            None => place,
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Place for MountedPlace {
+    fn path(&self) -> &VirtualPath {
+        &self.path
+    }
+
+    fn real_path(&self) -> String {
+        self.inner.real_path()
+    }
+
+    async fn stat(&self) -> Result<Entry, Fault> {
+        self.inner.stat().await
+    }
+
+    async fn list(&self) -> Result<Box<dyn Listing>, Fault> {
+        let inner = self.inner.list().await?;
+        let shown = self.table.shown_in(&self.path);
+        if shown.is_empty() {
+            return Ok(inner);
+        }
+        Ok(Box::new(MountedListing::new(inner, shown)))
+    }
+
+    async fn open_read(&self) -> Result<Box<dyn ReadHandle>, Fault> {
+        self.inner.open_read().await
+    }
+
+    async fn open_write(&self, how: WriteHow) -> Result<Box<dyn WriteHandle>, Fault> {
+        self.inner.open_write(how).await
+    }
+
+    async fn remove_file(&self) -> Result<(), Fault> {
+        self.inner.remove_file().await
+    }
+
+    async fn remove_directory(&self) -> Result<(), Fault> {
+        self.inner.remove_directory().await
+    }
+
+    async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
+        self.inner.rename(self.inside(target)).await
+    }
+
+    async fn make_directory(&self, permissions: u32) -> Result<(), Fault> {
+        self.inner.make_directory(permissions).await
+    }
+
+    async fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
+        let mount = self.table.mount(self.holder);
+        if self.table.holder(target) != self.holder {
+            return Err(Fault::failed("link leads into another folder"));
+        }
+        let target = target.strip_prefix(mount.path()).unwrap_or_else(VirtualPath::root);
+        self.inner.make_symlink(&target).await
+    }
+
+    async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault> {
+        self.inner.make_hard_link(self.inside(target)).await
+    }
+
+    async fn read_link(&self) -> Result<VirtualPath, Fault> {
+        let target = self.inner.read_link().await?.below(self.table.mount(self.holder).path());
+        if self.table.holder(&target) == self.holder {
+            Ok(target)
+        } else {
+            Err(Fault::failed("link leads into another folder"))
+        }
+    }
+
+    async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        self.inner.set_attributes(set).await
+    }
+
+    async fn space(&self) -> Result<Space, Fault> {
+        self.inner.space().await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
