@@ -1,3 +1,10 @@
 //! The control plane: accounts, logins, sessions, quota, REST.
 
+pub mod clock;
+pub mod nodes;
+pub mod passwords;
+pub mod programs;
+pub mod quota;
+pub mod quota_scans;
 pub mod rest;
+pub mod sessions;

@@ -1,0 +1,9 @@
+//! The time of day, as the API and the store know it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Returns Unix time in milliseconds.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
