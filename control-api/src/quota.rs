@@ -1,0 +1,227 @@
+//! Used quota: reserves room for running transfers, adds up changes and writes them behind, in one
+//! transaction for all users every [`FLUSH_DELAY`]. Reads always include what is not written yet.
+
+mod ledger;
+mod recent;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, UsageChange};
+use ferryd_data_provider::{DataProvider, QuotaChange};
+use ferryd_domain::{Fault, FaultKind, QuotaLimit, QuotaUsage, Username};
+use tokio::sync::{Notify, RwLock};
+
+use crate::sessions::Sessions;
+use ledger::Ledger;
+pub(crate) use recent::Recent;
+
+/// How long a change may wait for others before it is written.
+const FLUSH_DELAY: Duration = Duration::from_millis(80);
+/// Pause after a store did not answer.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Whose usage is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracking {
+    /// Nobody's; there are no limits either.
+    Off,
+    /// Everybody's.
+    All,
+    /// That of users with a limit.
+    Limited,
+}
+
+impl Tracking {
+    /// Returns the meaning of `track_quota`; an unknown number counts everybody.
+    pub const fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::Off,
+            2 => Self::Limited,
+            _ => Self::All,
+        }
+    }
+}
+
+/// Whether counters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// They are.
+    Allowed,
+    /// The store is read only (`manage_users` 0).
+    Forbidden,
+}
+
+/// Usage and reservations of all users.
+#[derive(Debug)]
+pub struct Quota {
+    provider: Arc<dyn DataProvider>,
+    sessions: Arc<Sessions>,
+    tracking: Tracking,
+    writes: Writes,
+    ledger: Mutex<Ledger>,
+    /// Written while changes move from the ledger to the store, so that no reader sees them twice
+    /// or not at all.
+    moving: RwLock<()>,
+    changed: Notify,
+}
+
+impl Quota {
+    /// Returns the usage over a store. [`Self::write_behind`] must run as well.
+    pub fn new(
+        provider: Arc<dyn DataProvider>,
+        sessions: Arc<Sessions>,
+        tracking: Tracking,
+        writes: Writes,
+    ) -> Self {
+        Self {
+            provider,
+            sessions,
+            tracking,
+            writes,
+            ledger: Mutex::default(),
+            moving: RwLock::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Writes changes until the task is aborted; the last ones need [`Self::flush`].
+    pub async fn write_behind(self: Arc<Self>) {
+        loop {
+            self.changed.notified().await;
+            tokio::time::sleep(FLUSH_DELAY).await;
+            while let Err(fault) = self.flush().await {
+                tracing::warn!(sender = "quota", error = %fault, "usage cannot be written, trying again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+
+    /// Writes all changes that wait.
+    ///
+    /// # Errors
+    /// `Unavailable`; then they go on waiting.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        if self.ledger().is_written() {
+            return Ok(());
+        }
+        let _moving = self.moving.write().await;
+        let changes = self.ledger().take_pending();
+        let rows: Vec<_> = changes
+            .iter()
+            .map(|(user, change)| {
+                (user.clone(), QuotaChange::Add { size: change.size, files: change.files })
+            })
+            .collect();
+        let written = match rows.is_empty() {
+            true => Ok(()),
+            false => self.provider.change_quotas(&rows, crate::clock::now_ms()).await,
+        };
+        if written.is_err() {
+            self.ledger().put_back(changes);
+        }
+        written
+    }
+
+    /// Returns what a user stores now.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn usage(&self, user: &Username) -> Result<QuotaUsage, Fault> {
+        let _still = self.moving.read().await;
+        let stored = self.provider.quota(user).await?;
+        Ok(self.ledger().with_pending(user, stored))
+    }
+
+    /// Reserves room for a transfer; without a limit there is no need to ask the store.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` when nothing is left, `NotFound` for an unknown user.
+    pub async fn reserve(&self, request: &GrantRequest) -> Result<Grant, Fault> {
+        if self.tracking == Tracking::Off {
+            return Ok(Grant { bytes: u64::MAX });
+        }
+        let limit = self.limit_of(&request.username, Some(&request.connection)).await?;
+        if !limit.is_limited() {
+            return Ok(Grant { bytes: u64::MAX });
+        }
+        let _still = self.moving.read().await;
+        let stored = self.provider.quota(&request.username).await?;
+        self.ledger()
+            .reserve(request, limit, stored)
+            .ok_or_else(|| Fault::new(FaultKind::QuotaExceeded, "denying write due to space limit"))
+    }
+
+    /// Counts a change once and ends the grants of its transfer.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown user, `Unavailable`.
+    pub async fn change(&self, change: &UsageChange) -> Result<(), Fault> {
+        let counts = self.is_counted(&change.username).await?;
+        if self.ledger().change(change, counts) {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Replaces the counters of a user with what a scan has found.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn replace(&self, user: &Username, usage: QuotaUsage) -> Result<(), Fault> {
+        if self.tracking == Tracking::Off || self.writes == Writes::Forbidden {
+            return Ok(());
+        }
+        let _moving = self.moving.write().await;
+        let change = [(user.clone(), QuotaChange::Set(usage))];
+        self.provider.change_quotas(&change, crate::clock::now_ms()).await?;
+        self.ledger().forget_pending(user);
+        Ok(())
+    }
+
+    /// Ends the grants of a session.
+    pub fn end_session(&self, connection: &ConnectionId) {
+        self.ledger().end_session(connection);
+    }
+
+    /// Ends the grants whose session is gone without a word.
+    pub fn sweep(&self) {
+        self.ledger().end_orphans(|connection| self.sessions.holds(connection));
+    }
+
+    /// Tells whether counters exist at all.
+    pub fn tracking(&self) -> Tracking {
+        self.tracking
+    }
+
+    async fn is_counted(&self, user: &Username) -> Result<bool, Fault> {
+        if self.writes == Writes::Forbidden {
+            return Ok(false);
+        }
+        match self.tracking {
+            Tracking::Off => Ok(false),
+            // The store skips users that it does not know, so only an unknown one is looked up.
+            Tracking::All => self.limit_of(user, None).await.map(|_| true),
+            Tracking::Limited => self.limit_of(user, None).await.map(QuotaLimit::is_limited),
+        }
+    }
+
+    /// Returns the limits as they were at the login; without a login, as they are stored.
+    async fn limit_of(
+        &self,
+        user: &Username,
+        session: Option<&ConnectionId>,
+    ) -> Result<QuotaLimit, Fault> {
+        match self.sessions.limit_of(user, session) {
+            Some(limit) => Ok(limit),
+            None => Ok(self.provider.user(user).await?.quota_limit()),
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

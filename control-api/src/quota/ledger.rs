@@ -1,0 +1,172 @@
+//! What is not in the store: changes that wait to be written and grants of running transfers.
+
+use std::collections::HashMap;
+
+use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, TransferId, UsageChange};
+use ferryd_domain::{QuotaLimit, QuotaUsage, Username};
+use tokio::time::Instant;
+
+use super::Recent;
+use crate::sessions::LIFETIME;
+
+/// Changes that are recognized when they are sent again.
+const REMEMBERED: usize = 65_536;
+
+/// Bytes and files more or fewer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delta {
+    pub(super) size: i64,
+    pub(super) files: i64,
+}
+
+impl Delta {
+    fn add(&mut self, other: Self) {
+        self.size = self.size.saturating_add(other.size);
+        self.files = self.files.saturating_add(other.files);
+    }
+}
+
+/// Changes and grants.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pending: HashMap<Username, Delta>,
+    grants: HashMap<TransferId, Reserved>,
+    /// The sum of the grants of each user.
+    reserved: HashMap<Username, Delta>,
+    settled: Recent<TransferId>,
+}
+
+#[derive(Debug)]
+struct Reserved {
+    username: Username,
+    connection: ConnectionId,
+    room: Delta,
+    since: Instant,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            pending: HashMap::new(),
+            grants: HashMap::new(),
+            reserved: HashMap::new(),
+            settled: Recent::new(REMEMBERED),
+        }
+    }
+}
+
+impl Ledger {
+    /// Tells whether nothing waits to be written.
+    pub(super) fn is_written(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    pub(super) fn take_pending(&mut self) -> HashMap<Username, Delta> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Takes back changes that could not be written.
+    pub(super) fn put_back(&mut self, changes: HashMap<Username, Delta>) {
+        for (user, change) in changes {
+            self.pending.entry(user).or_default().add(change);
+        }
+    }
+
+    /// Drops what a scan has counted already.
+    pub(super) fn forget_pending(&mut self, user: &Username) {
+        self.pending.remove(user);
+    }
+
+    pub(super) fn with_pending(&self, user: &Username, stored: QuotaUsage) -> QuotaUsage {
+        let change = self.pending.get(user).copied().unwrap_or_default();
+        stored.changed_by(change.size, change.files)
+    }
+
+    /// Grants what is left up to what is asked for; `None` when nothing is.
+    pub(super) fn reserve(
+        &mut self,
+        request: &GrantRequest,
+        limit: QuotaLimit,
+        stored: QuotaUsage,
+    ) -> Option<Grant> {
+        let reserved = self.reserved.get(&request.username).copied().unwrap_or_default();
+        let usage =
+            self.with_pending(&request.username, stored).changed_by(reserved.size, reserved.files);
+        let allowed = match request.files {
+            0 => limit.allows_bytes(usage),
+            _ => limit.allows_new_file(usage),
+        };
+        if !allowed {
+            return None;
+        }
+        let left = limit.remaining_bytes(usage);
+        let bytes = left.map_or(request.bytes, |left| left.min(request.bytes));
+        // Without a limit on bytes only the file counts.
+        self.add_grant(request, left.map_or(0, |_| bytes));
+        Some(Grant { bytes: if left.is_some() { bytes } else { u64::MAX } })
+    }
+
+    /// Counts a change unless it was counted before; tells whether something is to be written.
+    pub(super) fn change(&mut self, change: &UsageChange, counts: bool) -> bool {
+        self.end_grant(&change.transfer);
+        if !self.settled.insert(&change.transfer) || !counts {
+            return false;
+        }
+        let delta = Delta { size: change.size, files: change.files };
+        if delta == Delta::default() {
+            return false;
+        }
+        self.pending.entry(change.username.clone()).or_default().add(delta);
+        true
+    }
+
+    pub(super) fn end_session(&mut self, connection: &ConnectionId) {
+        self.end_where(|grant| grant.connection == *connection);
+    }
+
+    /// Ends grants of sessions that are not known any more, or never were.
+    pub(super) fn end_orphans(&mut self, is_live: impl Fn(&ConnectionId) -> bool) {
+        self.end_where(|grant| grant.since.elapsed() > LIFETIME && !is_live(&grant.connection));
+    }
+
+    fn add_grant(&mut self, request: &GrantRequest, bytes: u64) {
+        // A transfer that has ended holds nothing, however late its last request arrives.
+        if self.settled.contains(&request.transfer) {
+            return;
+        }
+        let room = Delta {
+            size: i64::try_from(bytes).unwrap_or(i64::MAX),
+            files: i64::from(request.files),
+        };
+        let grant = self.grants.entry(request.transfer.clone()).or_insert_with(|| Reserved {
+            username: request.username.clone(),
+            connection: request.connection.clone(),
+            room: Delta::default(),
+            since: Instant::now(),
+        });
+        grant.room.add(room);
+        self.reserved.entry(request.username.clone()).or_default().add(room);
+    }
+
+    fn end_where(&mut self, ended: impl Fn(&Reserved) -> bool) {
+        let transfers: Vec<_> = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| ended(grant))
+            .map(|(transfer, _)| transfer.clone())
+            .collect();
+        for transfer in transfers {
+            self.end_grant(&transfer);
+        }
+    }
+
+    fn end_grant(&mut self, transfer: &TransferId) {
+        let Some(grant) = self.grants.remove(transfer) else { return };
+        if let Some(sum) = self.reserved.get_mut(&grant.username) {
+            sum.add(Delta { size: -grant.room.size, files: -grant.room.files });
+            if *sum == Delta::default() {
+                self.reserved.remove(&grant.username);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Places of sessions, cluster-wide: who is logged in, on which node, and until when that holds.
+//! A place whose node does not report is free again after [`LIFETIME`].
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ferryd_control_plane::{ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus};
+use ferryd_domain::policy::login;
+use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
+use tokio::time::Instant;
+
+/// How long a place is kept without a report.
+pub const LIFETIME: Duration = Duration::from_secs(10);
+
+/// The places of all sessions.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    places: Mutex<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    by_connection: HashMap<ConnectionId, Place>,
+    by_user: HashMap<Username, HashSet<ConnectionId>>,
+    /// Closed a moment ago: a report that was written before must not bring them back.
+    closed: HashMap<ConnectionId, Instant>,
+}
+
+#[derive(Debug)]
+struct Place {
+    node: NodeId,
+    username: Username,
+    /// As it was at the login; `None` for a session that was taken over from a report.
+    limit: Option<QuotaLimit>,
+    renewed: Instant,
+}
+
+impl Place {
+    fn is_live(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.renewed) < LIFETIME
+    }
+}
+
+impl Sessions {
+    /// Takes a place: checks the number of sessions, the method and the address, in this order.
+    ///
+    /// # Errors
+    /// `TooManySessions`, or `Unauthenticated` with the reason in the chain.
+    pub fn open(&self, account: &Account, start: &SessionStart) -> Result<SessionLease, Fault> {
+        let mut places = self.places();
+        let now = Instant::now();
+        if !places.has_room(account, &start.connection, now) {
+            return Err(Fault::new(FaultKind::TooManySessions, "too many sessions")
+                .context("the account has as many sessions as it may have"));
+        }
+        login::check_way(account, start.method, start.client_address.ip())?;
+        places.insert(
+            start.connection.clone(),
+            Place {
+                node: start.node.clone(),
+                username: start.username.clone(),
+                limit: Some(account.quota_limit()),
+                renewed: now,
+            },
+        );
+        Ok(SessionLease { connection: start.connection.clone(), lifetime: LIFETIME })
+    }
+
+    /// Gives a place back.
+    pub fn close(&self, connection: &ConnectionId) {
+        let mut places = self.places();
+        places.remove(connection);
+        places.closed.insert(connection.clone(), Instant::now());
+    }
+
+    /// Renews the places of a node's sessions; sessions that are not known are taken over.
+    pub fn renew(&self, node: &NodeId, sessions: &[SessionStatus]) {
+        let mut places = self.places();
+        let now = Instant::now();
+        for session in sessions {
+            if places.closed.contains_key(&session.connection) {
+                continue;
+            }
+            match places.by_connection.get_mut(&session.connection) {
+                Some(place) => place.renewed = now,
+                None => places.insert(
+                    session.connection.clone(),
+                    Place {
+                        node: node.clone(),
+                        username: session.username.clone(),
+                        limit: None,
+                        renewed: now,
+                    },
+                ),
+            }
+        }
+    }
+
+    /// Returns the node that serves a connection.
+    pub fn node_of(&self, connection: &ConnectionId) -> Option<NodeId> {
+        let now = Instant::now();
+        let places = self.places();
+        places.by_connection.get(connection).filter(|p| p.is_live(now)).map(|p| p.node.clone())
+    }
+
+    /// Tells whether a connection holds a place.
+    pub fn holds(&self, connection: &ConnectionId) -> bool {
+        self.node_of(connection).is_some()
+    }
+
+    /// Returns the limits that a user's session had at its login, if there is such a session.
+    pub fn limit_of(
+        &self,
+        username: &Username,
+        session: Option<&ConnectionId>,
+    ) -> Option<QuotaLimit> {
+        let places = self.places();
+        let of = |connection: &ConnectionId| {
+            let place = places.by_connection.get(connection)?;
+            place.limit.filter(|_| place.username == *username)
+        };
+        match session {
+            Some(connection) => of(connection),
+            None => places.by_user.get(username)?.iter().find_map(of),
+        }
+    }
+
+    /// Frees the places whose lifetime is over.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        let mut places = self.places();
+        places.closed.retain(|_, at| now.saturating_duration_since(*at) < LIFETIME);
+        let lapsed: Vec<_> = places
+            .by_connection
+            .iter()
+            .filter(|(_, place)| !place.is_live(now))
+            .map(|(connection, _)| connection.clone())
+            .collect();
+        for connection in lapsed {
+            tracing::info!(sender = "sessions", connection_id = %connection, "a session lapsed");
+            places.remove(&connection);
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// A call that is repeated finds its own place and does not count it.
+    fn has_room(&self, account: &Account, connection: &ConnectionId, now: Instant) -> bool {
+        let Ok(limit @ 1..) = usize::try_from(account.max_sessions) else { return true };
+        let Some(taken) = self.by_user.get(&account.username) else { return true };
+        let live = |other: &&ConnectionId| {
+            *other != connection && self.by_connection.get(other).is_some_and(|p| p.is_live(now))
+        };
+        taken.iter().filter(live).count() < limit
+    }
+
+    fn insert(&mut self, connection: ConnectionId, place: Place) {
+        self.remove(&connection);
+        self.by_user.entry(place.username.clone()).or_default().insert(connection.clone());
+        self.by_connection.insert(connection, place);
+    }
+
+    fn remove(&mut self, connection: &ConnectionId) {
+        let Some(place) = self.by_connection.remove(connection) else { return };
+        if let Some(connections) = self.by_user.get_mut(&place.username) {
+            connections.remove(connection);
+            if connections.is_empty() {
+                self.by_user.remove(&place.username);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use ferryd_domain::policy::LoginMethod;
+
+use super::*;
+
+fn account(max_sessions: i32) -> Account {
+    Account { username: Username::stored("bob"), max_sessions, ..Account::default() }
+}
+
+fn start(connection: &str) -> SessionStart {
+    SessionStart {
+        connection: ConnectionId(connection.into()),
+        node: NodeId("n1".into()),
+        username: Username::stored("bob"),
+        method: LoginMethod::Password,
+        client_address: "192.0.2.1:1000".parse().unwrap(),
+        client_version: "SSH-2.0-test".into(),
+    }
+}
+
+fn status(connection: &str) -> SessionStatus {
+    SessionStatus {
+        connection: ConnectionId(connection.into()),
+        username: Username::stored("bob"),
+        client_version: String::new(),
+        client_address: "192.0.2.1:1000".parse().unwrap(),
+        connected_at: 0,
+        last_activity: 0,
+        protocol: None,
+        transfers: Vec::new(),
+        ssh_command: String::new(),
+    }
+}
+
+#[test]
+fn the_limit_counts_sessions_and_a_closed_one_makes_room() {
+    let sessions = Sessions::default();
+    sessions.open(&account(2), &start("a")).unwrap();
+    sessions.open(&account(2), &start("b")).unwrap();
+    let fault = sessions.open(&account(2), &start("c")).unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::TooManySessions);
+    sessions.open(&account(2), &start("b")).expect("a repeated call keeps its place");
+    sessions.close(&ConnectionId("a".into()));
+    sessions.open(&account(2), &start("c")).unwrap();
+    sessions.open(&account(0), &start("d")).expect("0 means any number");
+}
+
+#[test]
+fn many_logins_at_one_instant_cannot_pass_the_limit() {
+    let sessions = Sessions::default();
+    let account = account(2);
+    let won: usize = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..50)
+            .map(|n| {
+                scope.spawn({
+                    let (sessions, account) = (&sessions, &account);
+                    move || sessions.open(account, &start(&n.to_string())).is_ok()
+                })
+            })
+            .collect();
+        tries.into_iter().map(|t| usize::from(t.join().unwrap())).sum()
+    });
+    assert_eq!(won, 2);
+}
+
+#[test]
+fn a_refused_way_takes_no_place() {
+    let sessions = Sessions::default();
+    let mut account = account(1);
+    account.filters.denied_login_methods = vec!["password".into()];
+    let fault = sessions.open(&account, &start("a")).unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Unauthenticated);
+    assert!(!sessions.holds(&ConnectionId("a".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_of_a_silent_node_lapse_and_those_reported_stay() {
+    let sessions = Sessions::default();
+    let node = NodeId("n1".into());
+    sessions.open(&account(2), &start("a")).unwrap();
+    sessions.open(&account(2), &start("b")).unwrap();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    sessions.renew(&node, &[status("a")]);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert!(sessions.holds(&ConnectionId("a".into())));
+    assert!(!sessions.holds(&ConnectionId("b".into())), "b was in no report");
+    sessions.open(&account(2), &start("c")).unwrap();
+    sessions.sweep();
+    assert_eq!(sessions.places().by_connection.len(), 2);
+}
+
+#[test]
+fn sessions_of_a_node_are_taken_over_after_a_restart() {
+    let sessions = Sessions::default();
+    sessions.renew(&NodeId("n2".into()), &[status("old")]);
+    assert_eq!(sessions.node_of(&ConnectionId("old".into())), Some(NodeId("n2".into())));
+    assert!(sessions.open(&account(1), &start("new")).is_err());
+}
+
+#[test]
+fn limits_are_those_of_the_login() {
+    let sessions = Sessions::default();
+    let (bob, eve) = (Username::stored("bob"), Username::stored("eve"));
+    let limited = Account { quota_size: 10, ..account(0) };
+    sessions.open(&limited, &start("a")).unwrap();
+    let expected = Some(QuotaLimit { size: 10, files: 0 });
+    assert_eq!(sessions.limit_of(&bob, Some(&ConnectionId("a".into()))), expected);
+    assert_eq!(sessions.limit_of(&bob, None), expected);
+    assert_eq!(sessions.limit_of(&eve, Some(&ConnectionId("a".into()))), None);
+    assert_eq!(sessions.limit_of(&eve, None), None);
+}
+
+#[test]
+fn a_late_report_does_not_bring_a_closed_session_back() {
+    let sessions = Sessions::default();
+    sessions.open(&account(1), &start("a")).unwrap();
+    sessions.close(&ConnectionId("a".into()));
+    sessions.renew(&NodeId("n1".into()), &[status("a")]);
+    sessions.open(&account(1), &start("b")).unwrap();
+}
