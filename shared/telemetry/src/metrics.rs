@@ -7,7 +7,7 @@ use ferryd_domain::policy::LoginMethod;
 use prometheus::{Encoder as _, IntCounter, TextEncoder};
 use registry::{Counters, LoginCounters, StorageCounters, TransferCounters};
 
-use crate::{Direction, Outcome};
+pub use crate::{Direction, Outcome};
 
 /// Returns everything in the text format of Prometheus.
 pub fn render() -> String {
@@ -44,14 +44,19 @@ pub fn login_result(method: LoginMethod, outcome: Outcome) {
     });
 }
 
+/// Counts a connection that the connection list shows from now on.
+pub fn connection_opened() {
+    with(|counters| counters.active_connections.inc());
+}
+
+/// Counts a connection that has left the connection list.
+pub fn connection_closed() {
+    with(|counters| counters.active_connections.dec());
+}
+
 /// Sets how many connections the connection list shows.
 pub fn set_active_connections(connections: i64) {
     with(|counters| counters.active_connections.set(connections));
-}
-
-/// Changes how many connections the connection list shows.
-pub fn add_active_connections(change: i64) {
-    with(|counters| counters.active_connections.add(change));
 }
 
 /// Says whether the data provider answers.

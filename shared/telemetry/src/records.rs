@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+pub use crate::Direction;
+use crate::clock;
 use crate::line::{Level, emit};
 use crate::subscriber::{LogFormat, format};
-use crate::{Direction, clock};
 
 /// The login type of a connection that ended before any login attempt (spelled so since ever).
 pub const NO_AUTH_TRIED: &str = "no_auth_tryed";
