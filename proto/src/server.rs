@@ -22,13 +22,16 @@ use crate::node_auth::Gate;
 use crate::wire::control_plane_server::ControlPlaneServer;
 use crate::{MAX_MESSAGE, tls};
 use listener::Listener;
-use service::Service;
+use service::{Service, Stop};
 
 /// Calls of one node at once. Logins may take a minute each and must not hold up short calls.
 const MAX_CALLS: u32 = 16_384;
 
 /// How long running calls may take after the stop signal.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long it may take to tell the nodes that their calls were given up.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Makes a [`BoundServer`].
 #[derive(Debug)]
@@ -74,20 +77,22 @@ impl BoundServer {
         control_plane: Arc<dyn ControlPlane>,
         shutdown: CancellationToken,
     ) -> Result<(), Fault> {
-        let router = router(self.tls, self.gate, Service::new(control_plane, shutdown.clone()))?;
+        let stop = Stop { begin: shutdown, cut: CancellationToken::new() };
+        let router = router(self.tls, self.gate, Service::new(control_plane, stop.clone()))?;
+        let serving = self.listener.serve(router, stop.begin.clone());
+        tokio::pin!(serving);
         tokio::select! {
-            result = self.listener.serve(router, shutdown.clone()) => result,
-            () = overdue(&shutdown) => {
-                tracing::warn!(sender = "grpc", "calls that did not end in time were cut off");
-                Ok(())
-            }
+            result = &mut serving => return result,
+            () = overdue(&stop.begin, DRAIN_LIMIT) => stop.cut.cancel(),
         }
+        tracing::warn!(sender = "grpc", "calls that did not end in time were given up");
+        tokio::time::timeout(CUT_LIMIT, serving).await.unwrap_or(Ok(()))
     }
 }
 
-async fn overdue(shutdown: &CancellationToken) {
+async fn overdue(shutdown: &CancellationToken, limit: Duration) {
     shutdown.cancelled().await;
-    tokio::time::sleep(DRAIN_LIMIT).await;
+    tokio::time::sleep(limit).await;
 }
 
 fn router(tls: Option<ServerTlsConfig>, gate: Gate, service: Service) -> Result<Router, Fault> {
