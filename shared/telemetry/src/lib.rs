@@ -10,7 +10,8 @@ pub mod records;
 pub mod rotation;
 pub mod subscriber;
 
-pub use subscriber::{LogFormat, LogGuard, LogSettings, Verbosity, init};
+pub use rotation::{Compress, Rotation};
+pub use subscriber::{LogConfig, LogFormat, LogGuard, LogSettings, Verbosity, init};
 
 /// Which way the bytes of a transfer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

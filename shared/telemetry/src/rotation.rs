@@ -15,6 +15,9 @@ use flate2::write::GzEncoder;
 
 use crate::clock;
 
+/// A size of 0 does not mean to keep nothing.
+const UNSET_MEGABYTES: u64 = 100;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Whether old files are compressed.
@@ -42,11 +45,19 @@ pub struct Rotation {
 
 impl Default for Rotation {
     fn default() -> Self {
+        Self::new(10, 5, 28, Compress::No)
+    }
+}
+
+impl Rotation {
+    /// Returns a rotation by megabytes (0: 100), number of old files and days.
+    pub fn new(megabytes: u64, max_backups: u64, max_age_days: u64, compress: Compress) -> Self {
+        let megabytes = if megabytes == 0 { UNSET_MEGABYTES } else { megabytes };
         Self {
-            max_size: 10 * 1024 * 1024,
-            max_backups: 5,
-            max_age_days: 28,
-            compress: Compress::No,
+            max_size: megabytes.saturating_mul(1024 * 1024),
+            max_backups: usize::try_from(max_backups).unwrap_or(usize::MAX),
+            max_age_days,
+            compress,
         }
     }
 }
@@ -160,28 +171,25 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// `dir/ferryd.log` becomes `dir/ferryd-2026-11-24T13-00-00.000.log`.
+/// `dir/ferryd.log` becomes `dir/ferryd-2026-11-24T13-00-00.000.log`. Small limits fill several
+/// files within one millisecond, and an old file may have been compressed already.
 fn old_name(path: &Path, time: SystemTime) -> PathBuf {
-    let (mut name, extension) = name_parts(path);
-    name.push(clock::file_stamp(time));
-    name.push(extension);
-    let candidate = path.with_file_name(&name);
-    if candidate.exists() { next_free(path, time) } else { candidate }
+    let named = |step| {
+        let (mut name, extension) = name_parts(path);
+        name.push(clock::file_stamp(time + Duration::from_millis(step)));
+        name.push(extension);
+        path.with_file_name(name)
+    };
+    (0..1000)
+        .map(named)
+        .find(|name| !name.exists() && !with_suffix(name, ".gz").exists())
+        .unwrap_or_else(|| named(0))
 }
 
-/// Small limits fill several files within one millisecond.
-fn next_free(path: &Path, time: SystemTime) -> PathBuf {
-    (1..1000)
-        .map(|step| old_name_at(path, time + Duration::from_millis(step)))
-        .find(|candidate| !candidate.exists())
-        .unwrap_or_else(|| old_name_at(path, time))
-}
-
-fn old_name_at(path: &Path, time: SystemTime) -> PathBuf {
-    let (mut name, extension) = name_parts(path);
-    name.push(clock::file_stamp(time));
-    name.push(extension);
-    path.with_file_name(name)
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Returns `ferryd-` and `.log`.
@@ -261,18 +269,13 @@ fn age(file: &Path) -> Duration {
 /// The compressed file gets its name when it is complete.
 #[expect(clippy::disallowed_methods, reason = "owns the log files")]
 fn compress(file: &Path) -> io::Result<()> {
-    let named = |suffix: &str| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let part = named(".gz.part");
+    let part = with_suffix(file, ".gz.part");
     let mut target = OpenOptions::new();
     target.write(true).create(true).truncate(true).mode(0o600);
     let mut encoder = GzEncoder::new(target.open(&part)?, Compression::default());
     io::copy(&mut File::open(file)?, &mut encoder)?;
     encoder.finish()?;
-    std::fs::rename(&part, named(".gz"))?;
+    std::fs::rename(&part, with_suffix(file, ".gz"))?;
     std::fs::remove_file(file)
 }
 
@@ -280,5 +283,79 @@ fn compress(file: &Path) -> io::Result<()> {
 fn remove(file: &Path) {
     if let Err(error) = std::fs::remove_file(file) {
         tracing::warn!(sender = "log", %error, "an old log file cannot be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn small(max_backups: usize, compress: Compress) -> Rotation {
+        Rotation { max_size: 100, max_backups, max_age_days: 28, compress }
+    }
+
+    fn content(path: &Path) -> String {
+        let mut bytes = Vec::new();
+        File::options().read(true).open(path).unwrap().read_to_end(&mut bytes).unwrap();
+        if path.extension().is_some_and(|last| last == "gz") {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
+            return text;
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn all_lines(path: &Path) -> Vec<String> {
+        let mut files = old_files(path);
+        files.reverse();
+        files.push(path.to_owned());
+        files
+            .iter()
+            .flat_map(|file| content(file).lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
+    #[test]
+    fn no_line_is_lost_or_torn_over_many_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs/ferryd.log");
+        let mut log = LogFile::open(&path, small(0, Compress::Gzip)).unwrap();
+        let lines: Vec<_> = (0..40).map(|number| format!("line {number:020}")).collect();
+        for batch in lines.chunks(7) {
+            log.write_all((batch.join("\n") + "\n").as_bytes()).unwrap();
+        }
+        drop(log);
+        assert_eq!(all_lines(&path), lines);
+        assert!(old_files(&path).len() >= 8);
+        assert!(old_files(&path).iter().all(|file| file.extension().unwrap() == "gz"));
+    }
+
+    #[test]
+    fn only_the_newest_old_files_stay_and_strangers_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferryd.log");
+        let stranger = dir.path().join("ferryd-notes.log");
+        open(&stranger).unwrap();
+        let mut log = LogFile::open(&path, small(2, Compress::No)).unwrap();
+        for number in 0..20 {
+            log.write_all(format!("{number:060}\n").as_bytes()).unwrap();
+        }
+        drop(log);
+        assert_eq!(old_files(&path).len(), 2);
+        assert!(all_lines(&path).last().unwrap().ends_with("19"));
+        assert!(stranger.exists());
+    }
+
+    #[test]
+    fn a_line_longer_than_a_file_is_written_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferryd.log");
+        let mut log = LogFile::open(&path, small(0, Compress::No)).unwrap();
+        let long = "x".repeat(500);
+        log.write_all(format!("a\n{long}\nb\n").as_bytes()).unwrap();
+        drop(log);
+        assert_eq!(all_lines(&path), ["a", &long, "b"]);
     }
 }

@@ -29,6 +29,14 @@ pub enum LogFormat {
     Bunyan,
 }
 
+/// Section `log` of the configuration; the rest of the log is set by flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// `json` or `bunyan`.
+    pub format: LogFormat,
+}
+
 /// Whether debug lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbosity {
