@@ -1,5 +1,7 @@
 //! The control plane: accounts, logins, sessions, quota, REST.
 
+pub mod accounts;
+pub mod actions;
 pub mod clock;
 pub mod nodes;
 pub mod passwords;
