@@ -1,0 +1,91 @@
+//! Starts a program for each event, with the event as arguments and variables.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ferryd_domain::{Account, AccountEvent, Fault, FileEvent};
+
+use super::queue::Receiver;
+use crate::programs::{Invocation, Programs, check_program};
+
+const FILE_LIMIT: Duration = Duration::from_secs(30);
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(15);
+
+/// A program to start.
+#[derive(Debug)]
+pub(super) struct CommandReceiver {
+    program: PathBuf,
+    programs: Programs,
+}
+
+impl CommandReceiver {
+    pub(super) fn new(program: &str, programs: Programs) -> Result<Self, Fault> {
+        check_program(Path::new(program))?;
+        Ok(Self { program: program.into(), programs })
+    }
+}
+
+#[async_trait]
+impl Receiver<FileEvent> for CommandReceiver {
+    async fn tell(&self, event: &FileEvent) -> Result<(), Fault> {
+        self.programs.run(&file_invocation(&self.program, event)).await
+    }
+}
+
+#[async_trait]
+impl Receiver<AccountEvent> for CommandReceiver {
+    async fn tell(&self, event: &AccountEvent) -> Result<(), Fault> {
+        self.programs.run(&account_invocation(&self.program, event)).await
+    }
+}
+
+fn file_invocation(program: &Path, event: &FileEvent) -> Invocation {
+    let size = if event.file_size == 0 { String::new() } else { event.file_size.to_string() };
+    Invocation::new(program, FILE_LIMIT)
+        .argument(event.action.name())
+        .argument(event.username.as_str())
+        .argument(&event.path)
+        .argument(&event.target_path)
+        .argument(&event.ssh_command)
+        .variable("ACTION", event.action.name())
+        .variable("ACTION_USERNAME", event.username.as_str())
+        .variable("ACTION_PATH", &event.path)
+        .variable("ACTION_TARGET", &event.target_path)
+        .variable("ACTION_SSH_CMD", &event.ssh_command)
+        .variable("ACTION_FILE_SIZE", size)
+        .variable("ACTION_LOCAL_FILE", event.local_file.to_string())
+}
+
+fn account_invocation(program: &Path, event: &AccountEvent) -> Invocation {
+    let account = &event.account;
+    let arguments = Invocation::new(program, ACCOUNT_LIMIT)
+        .argument(event.action.name())
+        .argument(account.username.as_str())
+        .argument(account.id.to_string())
+        .argument(account.status.to_string())
+        .argument(account.expiration_date.to_string())
+        .argument(&account.home_dir)
+        .argument(account.uid.to_string())
+        .argument(account.gid.to_string())
+        .variable("USER_ACTION", event.action.name());
+    with_account(arguments, account)
+}
+
+fn with_account(invocation: Invocation, account: &Account) -> Invocation {
+    invocation
+        .variable("USER_USERNAME", account.username.as_str())
+        .variable("USER_PASSWORD", account.password.expose())
+        .variable("USER_ID", account.id.to_string())
+        .variable("USER_STATUS", account.status.to_string())
+        .variable("USER_EXPIRATION_DATE", account.expiration_date.to_string())
+        .variable("USER_HOME_DIR", &account.home_dir)
+        .variable("USER_UID", account.uid.to_string())
+        .variable("USER_GID", account.gid.to_string())
+        .variable("USER_QUOTA_FILES", account.quota_files.to_string())
+        .variable("USER_QUOTA_SIZE", account.quota_size.to_string())
+        .variable("USER_UPLOAD_BANDWIDTH", account.upload_bandwidth.to_string())
+        .variable("USER_DOWNLOAD_BANDWIDTH", account.download_bandwidth.to_string())
+        .variable("USER_MAX_SESSIONS", account.max_sessions.to_string())
+        .variable("USER_FS_PROVIDER", i32::from(account.filesystem.provider).to_string())
+}
