@@ -47,11 +47,9 @@ impl Hangups {
         catch(SignalKind::hangup()).map(Self)
     }
 
-    /// Waits for the next one.
-    pub async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
+    /// Waits for the next one; `None` when none can come any more.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.recv().await
     }
 }
 
