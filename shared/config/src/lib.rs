@@ -5,6 +5,7 @@ mod adopt;
 mod environment;
 mod find_file;
 mod flags;
+mod foreign;
 mod formats;
 mod known_keys;
 mod paths;
