@@ -1,2 +1,30 @@
-//! sftp-node
-fn main() {}
+//! The data plane as a program of its own: reads the configuration, connects to a control plane
+//! elsewhere, serves SFTP until it is told to stop.
+
+mod split;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ferryd_domain::Fault;
+use split::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // The first one that is installed counts; there is only this one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("sftp-node: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Fault::failed("the async runtime cannot be started").because(error))?;
+    match command {
+        Command::Serve(flags) => runtime.block_on(split::serve::run(flags)),
+    }
+}

@@ -1,0 +1,5 @@
+//! What only the program needs: command line, settings, start and end.
+
+pub(crate) mod cli;
+pub(crate) mod serve;
+mod settings;

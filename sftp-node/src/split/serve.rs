@@ -1,0 +1,76 @@
+//! `sftp-node serve`: from the settings to the running server and its orderly end. The control
+//! plane may be started later and may go away; transfers do not need it.
+
+use std::sync::Arc;
+
+use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_domain::Fault;
+use ferryd_proto::GrpcControlPlane;
+use ferryd_runtime::Hangups;
+use sftp_node::{Bound, SftpNode};
+
+use super::cli::ServeFlags;
+use super::settings::{self, Settings};
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
+    let options = flags.config.resolve();
+    let log = flags.log.resolve(&options, "sftp-node.log")?;
+    let loaded = settings::load(&options)?;
+    let _log = ferryd_telemetry::init(&settings::log(&log, &loaded.settings.log))?;
+    tell_source(&loaded);
+    let outcome = serve(loaded.settings, &options, &log).await;
+    if let Err(fault) = &outcome {
+        tracing::error!(sender = "service", error = %fault, "the server has ended");
+    }
+    outcome
+}
+
+async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) -> Result<(), Fault> {
+    let shutdown = ferryd_runtime::on_termination()?;
+    ignore_hangups()?;
+    let url = settings.control_plane.url.clone();
+    let control_plane = GrpcControlPlane::new(&settings.control_plane, &options.config_dir)?;
+    let bound =
+        SftpNode::bind(settings.sftpd, &options.config_dir, Arc::new(control_plane)).await?;
+    tell_addresses(&bound, &url, log);
+    bound.run(shutdown).await?;
+    tracing::info!(sender = "service", "stopped");
+    Ok(())
+}
+
+/// A node has nothing to read again, but a SIGHUP meant for all programs must not end it.
+fn ignore_hangups() -> Result<(), Fault> {
+    let mut hangups = Hangups::catch()?;
+    tokio::spawn(async move {
+        loop {
+            hangups.next().await;
+            tracing::info!(sender = "service", "SIGHUP: a node has nothing to load again");
+        }
+    });
+    Ok(())
+}
+
+fn tell_source(loaded: &Loaded<Settings>) {
+    match &loaded.file {
+        Some(file) => {
+            tracing::info!(sender = "service", file = %file.display(), "configuration read");
+        }
+        None => tracing::info!(sender = "service", "no configuration file, defaults are used"),
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!(sender = "service", "{warning}");
+        eprintln!("warning: {warning}");
+    }
+}
+
+fn tell_addresses(bound: &Bound, control_plane: &str, log: &LogOptions) {
+    let sftp = bound.local_addr();
+    println!("SFTP:          {sftp}");
+    println!("control plane: {control_plane}");
+    match &log.file {
+        Some(file) => println!("log:           {}", file.display()),
+        None => println!("log:           standard output"),
+    }
+    tracing::info!(sender = "service", %sftp, control_plane, "started");
+}

@@ -1,0 +1,43 @@
+//! The sections that a node reads: `sftpd`, `control_plane`, `log`.
+
+use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_domain::Fault;
+use ferryd_proto::GrpcClientConfig;
+use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
+use serde::{Deserialize, Serialize};
+use sftp_node::SftpdConfig;
+
+/// Sections of the other programs; the same file may serve all of them.
+const OTHERS: [&str; 3] = ["data_provider", "httpd", "grpc"];
+
+/// All sections of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    /// The SFTP server.
+    pub(super) sftpd: SftpdConfig,
+    /// The way to the control plane.
+    pub(super) control_plane: GrpcClientConfig,
+    /// Form of the log.
+    pub(super) log: LogConfig,
+}
+
+/// Reads the settings and mends what can be mended; each mending is a warning.
+pub(super) fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
+    let mut loaded = ferryd_config::load::<Settings>(options)?.beside(&OTHERS);
+    let (sftpd, warnings) = loaded.settings.sftpd.normalized()?;
+    loaded.settings.sftpd = sftpd;
+    loaded.warnings.extend(warnings);
+    Ok(loaded)
+}
+
+/// Returns the settings of the log from the flags and its section.
+pub(super) fn log(options: &LogOptions, section: &LogConfig) -> LogSettings {
+    let compress = if options.compress { Compress::Gzip } else { Compress::No };
+    LogSettings {
+        file: options.file.clone(),
+        rotation: Rotation::new(options.max_size, options.max_backups, options.max_age, compress),
+        verbosity: if options.verbose { Verbosity::Verbose } else { Verbosity::Terse },
+        format: section.format,
+    }
+}
