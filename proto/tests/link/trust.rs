@@ -83,10 +83,9 @@ async fn the_control_plane_must_show_the_right_certificate() {
 
 #[tokio::test]
 async fn a_unix_socket_serves_and_is_taken_over_from_a_dead_process() {
-    let directory = std::env::temp_dir().join(format!("ferryd-link-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let config = GrpcServerConfig {
-        bind_address: format!("unix:{}", directory.join("grpc.sock").display()),
+        bind_address: format!("unix:{}", directory.path().join("grpc.sock").display()),
         ..on_free_port()
     };
     let first = serve(&config).await;
@@ -96,7 +95,6 @@ async fn a_unix_socket_serves_and_is_taken_over_from_a_dead_process() {
     let second = serve(&config).await;
     login(&client(&second.url)).await.unwrap();
     second.stop().await;
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[tokio::test]
