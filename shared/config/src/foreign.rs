@@ -27,7 +27,6 @@ fn section_of(warning: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::load_from;
 
     #[derive(Default, serde::Serialize, serde::Deserialize)]
