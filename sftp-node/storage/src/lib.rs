@@ -1,7 +1,7 @@
 //! Where files live. A [`Storage`] knows nothing of users, permissions or quotas; `files` in
 //! sftp-node is the only caller.
 
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod contract;
 pub mod local;
 pub mod memory;

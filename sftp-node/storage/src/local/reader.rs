@@ -123,7 +123,7 @@ fn append(file: &OwnedFd, offset: u64, length: usize, buffer: &mut Vec<u8>) -> R
     let start = buffer.len();
     while buffer.len() < end {
         let position = offset.saturating_add((buffer.len() - start) as u64);
-        if position > i64::MAX as u64 {
+        if is_beyond_files(position, length) {
             break;
         }
         let read = retry_on_intr(|| rustix::io::pread(file, spare_capacity(buffer), position));
@@ -133,6 +133,12 @@ fn append(file: &OwnedFd, offset: u64, length: usize, buffer: &mut Vec<u8>) -> R
     }
     buffer.truncate(end);
     Ok(())
+}
+
+/// No file reaches there, and the operating system would call it an invalid argument.
+fn is_beyond_files(position: u64, length: usize) -> bool {
+    let end = position.saturating_add(length.saturating_add(SLACK) as u64);
+    i64::try_from(end).is_err()
 }
 
 /// The same for a buffer with much more room than is asked for.
@@ -147,7 +153,7 @@ fn append_zeroed(
     let mut done = 0;
     while let Some(room) = buffer.get_mut(start + done..).filter(|room| !room.is_empty()) {
         let position = offset.saturating_add(done as u64);
-        if position > i64::MAX as u64 {
+        if is_beyond_files(position, length) {
             break;
         }
         match retry_on_intr(|| rustix::io::pread(file, &mut *room, position)) {

@@ -1,0 +1,134 @@
+//! `UserFiles`: the only door to a user's files. SFTP, SCP, hashes and programs hold one and
+//! nothing else. Every operation has the same five visible steps:
+//!
+//! 1. name: the raw path becomes a [`VirtualPath`];
+//! 2. permit: policy allows the operation, before any I/O;
+//! 3. place: the path is resolved to a descriptor; where a link leads must be permitted too;
+//! 4. do: the only lines that touch storage, through quota and throttle;
+//! 5. settle: log record, metric, usage change, event.
+
+mod audit;
+mod change_attributes;
+mod list;
+mod make;
+mod names;
+mod permit;
+mod quota;
+mod read;
+mod stat;
+pub(crate) mod throttle;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use ferryd_control_plane::ConnectionId;
+use ferryd_domain::policy::AccessPolicy;
+use ferryd_domain::{Account, Fault, Operation, VirtualPath};
+use ferryd_storage::{Links, Place, Storage, WriteMode};
+
+use crate::context::NodeContext;
+use crate::session::Protocol;
+use crate::session::transfers::Transfers;
+use audit::Audit;
+use permit::Permit;
+use throttle::UserThrottle;
+
+pub(crate) use list::Directory;
+pub(crate) use read::Download;
+pub(crate) use write::{Upload, UploadFlags};
+
+/// A user's files, as one session sees them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct UserFiles {
+    shared: Arc<Shared>,
+    protocol: Protocol,
+}
+
+struct Shared {
+    storage: Arc<dyn Storage>,
+    policy: AccessPolicy,
+    account: Arc<Account>,
+    context: Arc<NodeContext>,
+    connection: ConnectionId,
+    transfers: Arc<Transfers>,
+    throttle: Arc<UserThrottle>,
+    umask: u32,
+    write_mode: WriteMode,
+    ignore_attributes: bool,
+}
+
+impl fmt::Debug for UserFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserFiles").field("username", &self.shared.account.username).finish()
+    }
+}
+
+impl UserFiles {
+    /// Opens the files of an account that has logged in; makes its home when it is missing.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn open(
+        context: &Arc<NodeContext>,
+        account: &Arc<Account>,
+        connection: &ConnectionId,
+        transfers: Arc<Transfers>,
+    ) -> Result<Self, Fault> {
+        let umask = context.config.umask_bits();
+        let options = ferryd_storage::open::OpenOptions { umask };
+        let storage = ferryd_storage::open::open(account, &options).await?;
+        let write_mode = match context.config.upload_mode {
+            1 => WriteMode::Atomic,
+            2 => WriteMode::AtomicKeepPart,
+            _ => WriteMode::Direct,
+        };
+        let shared = Shared {
+            storage,
+            policy: AccessPolicy::of(account),
+            throttle: context.throttles.of(account),
+            account: Arc::clone(account),
+            context: Arc::clone(context),
+            connection: connection.clone(),
+            transfers,
+            umask,
+            write_mode,
+            ignore_attributes: context.config.setstat_mode == 1,
+        };
+        Ok(Self { shared: Arc::new(shared), protocol: Protocol::Sftp })
+    }
+
+    /// Returns the account that the files belong to.
+    pub fn account(&self) -> &Account {
+        &self.shared.account
+    }
+
+    /// Allows an operation or refuses it. The only maker of permits.
+    fn permit(&self, operation: Operation, path: &VirtualPath) -> Result<Permit, Fault> {
+        Permit::new(&self.shared.policy, operation, path)
+    }
+
+    /// Resolves a permitted path; where links lead must be permitted as well.
+    async fn place(&self, permit: &Permit, links: Links) -> Result<Arc<dyn Place>, Fault> {
+        let place = self.shared.storage.locate(permit.path(), links).await?;
+        self.permit_at(permit.operation(), permit.path(), place.as_ref())?;
+        Ok(place)
+    }
+
+    /// Allows an operation at a place that a link may have led to.
+    fn permit_at(
+        &self,
+        operation: Operation,
+        asked: &VirtualPath,
+        place: &dyn Place,
+    ) -> Result<(), Fault> {
+        if self.shared.policy.is_uniform() || place.path() == asked {
+            return Ok(());
+        }
+        self.shared.policy.check(operation, place.path())
+    }
+
+    fn audit(&self) -> Audit<'_> {
+        Audit { shared: &self.shared, protocol: self.protocol }
+    }
+}

@@ -1,0 +1,157 @@
+//! Setting attributes: every one in a request, each permitted before anything is changed.
+
+use std::time::SystemTime;
+
+use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
+use ferryd_storage::{Links, Place, SetAttributes};
+use ferryd_telemetry::records::CommandSender;
+
+use super::audit::Command;
+use super::{Download, Upload, UserFiles};
+
+impl UserFiles {
+    /// Sets attributes of an entry. With `setstat_mode` 1 nothing is done.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `IsADirectory` for a size of a directory.
+    pub async fn set_attributes(
+        &self,
+        raw: &[u8],
+        set: SetAttributes,
+        links: Links,
+    ) -> Result<(), Fault> {
+        let path = VirtualPath::parse(raw)?;
+        if self.shared.ignore_attributes {
+            return Ok(());
+        }
+        self.permit_some(&path, &set)?;
+        let place = self.shared.storage.locate(&path, links).await?;
+        let entry = place.stat().await?;
+        for operation in operations(&set, entry.is_directory()) {
+            self.permit(operation, &path)?;
+            self.permit_at(operation, &path, place.as_ref())?;
+        }
+        match set.size {
+            None => place.set_attributes(set).await?,
+            Some(_) if !entry.is_file() => {
+                return Err(Fault::new(FaultKind::IsADirectory, "only files have a size"));
+            }
+            Some(size) => self.resize(place.as_ref(), entry.size, size, set).await?,
+        }
+        self.log_attributes(place.as_ref(), &set);
+        Ok(())
+    }
+
+    /// Sets attributes of a file that is open for writing; they survive its close.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `QuotaExceeded`.
+    pub async fn set_upload_attributes(
+        &self,
+        upload: &Upload,
+        set: SetAttributes,
+    ) -> Result<(), Fault> {
+        if self.shared.ignore_attributes {
+            return Ok(());
+        }
+        for operation in operations(&SetAttributes { size: None, ..set }, false) {
+            self.permit(operation, upload.path())?;
+            self.permit_at(operation, upload.path(), upload.place())?;
+        }
+        upload.set_attributes(set).await?;
+        self.log_attributes(upload.place(), &set);
+        Ok(())
+    }
+
+    /// Sets attributes of a file that is open for reading; its size cannot be one of them.
+    ///
+    /// # Errors
+    /// `PermissionDenied`.
+    pub async fn set_download_attributes(
+        &self,
+        download: &Download,
+        set: SetAttributes,
+    ) -> Result<(), Fault> {
+        if self.shared.ignore_attributes {
+            return Ok(());
+        }
+        if set.size.is_some() {
+            return Err(Fault::denied());
+        }
+        for operation in operations(&set, false) {
+            self.permit(operation, download.path())?;
+            self.permit_at(operation, download.path(), download.place())?;
+        }
+        download.set_attributes(set).await?;
+        self.log_attributes(download.place(), &set);
+        Ok(())
+    }
+
+    /// Refuses before any I/O what is denied for files and directories alike, so that a refused
+    /// user cannot learn whether a path exists.
+    fn permit_some(&self, path: &VirtualPath, set: &SetAttributes) -> Result<(), Fault> {
+        let pairs = operations(set, false).into_iter().zip(operations(set, true));
+        for (file, directory) in pairs {
+            self.permit(file, path).or_else(|_| self.permit(directory, path))?;
+        }
+        Ok(())
+    }
+
+    /// Changes a size within the quota and accounts the difference.
+    async fn resize(
+        &self,
+        place: &dyn Place,
+        old: u64,
+        new: u64,
+        set: SetAttributes,
+    ) -> Result<(), Fault> {
+        let mut room = self.reserve_growth(new.saturating_sub(old)).await?;
+        let result = place.set_attributes(set).await;
+        let stored = match &result {
+            Ok(()) => new,
+            Err(_) => place.stat().await.map_or(old, |entry| entry.size),
+        };
+        room.settle(difference(old, stored), 0).await;
+        result
+    }
+
+    fn log_attributes(&self, place: &dyn Place, set: &SetAttributes) {
+        let audit = self.audit();
+        if let Some(mode) = set.permissions {
+            audit
+                .command(&Command { mode: Some(mode), ..Command::at(CommandSender::Chmod, place) });
+        }
+        if set.uid.is_some() || set.gid.is_some() {
+            let owner = (set.uid.map_or(-1, i64::from), set.gid.map_or(-1, i64::from));
+            audit.command(&Command { owner, ..Command::at(CommandSender::Chown, place) });
+        }
+        if set.accessed.is_some() || set.modified.is_some() {
+            let times: (Option<SystemTime>, Option<SystemTime>) = (set.accessed, set.modified);
+            audit.command(&Command { times, ..Command::at(CommandSender::Chtimes, place) });
+        }
+    }
+}
+
+/// Returns what has to be permitted.
+fn operations(set: &SetAttributes, directory: bool) -> Vec<Operation> {
+    let mut operations = Vec::with_capacity(4);
+    if set.size.is_some() {
+        operations.push(Operation::Overwrite);
+    }
+    if set.permissions.is_some() {
+        operations.push(Operation::ChangeMode { directory });
+    }
+    if set.uid.is_some() || set.gid.is_some() {
+        operations.push(Operation::ChangeOwner { directory });
+    }
+    if set.accessed.is_some() || set.modified.is_some() {
+        operations.push(Operation::ChangeTimes { directory });
+    }
+    operations
+}
+
+/// Returns `new - old` as a signed number.
+pub(super) fn difference(old: u64, new: u64) -> i64 {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    signed(new).saturating_sub(signed(old))
+}

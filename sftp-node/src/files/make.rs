@@ -1,0 +1,77 @@
+//! Making directories and links.
+
+use ferryd_domain::{Fault, Operation, VirtualPath};
+use ferryd_storage::Links;
+use ferryd_telemetry::records::CommandSender;
+
+use super::UserFiles;
+use super::audit::Command;
+
+/// Mode of a new directory before the umask.
+const DIRECTORY_MODE: u32 = 0o777;
+
+impl UserFiles {
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound` for a missing parent, `AlreadyExists`.
+    pub async fn make_directory(&self, raw: &[u8]) -> Result<(), Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::MakeDirectory, &path)?;
+        let place = self.place(&permit, Links::Keep).await?;
+        place.make_directory(DIRECTORY_MODE).await?;
+        self.audit().command(&Command::at(CommandSender::Mkdir, place.as_ref()));
+        Ok(())
+    }
+
+    /// Makes a symbolic link at `link` that leads to the client path `target`, which need not exist.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, also for the root as target; `AlreadyExists`.
+    pub async fn make_symlink(&self, target: &[u8], link: &[u8]) -> Result<(), Fault> {
+        let target = VirtualPath::parse(target)?;
+        let link = VirtualPath::parse(link)?;
+        if target.is_root() || self.shared.policy.folders().contains(&target) {
+            return Err(Fault::denied());
+        }
+        let permit = self.permit(Operation::MakeLink, &link)?;
+        let place = self.place(&permit, Links::Keep).await?;
+        place.make_symlink(&target).await?;
+        let shown = self.shared.storage.locate(&target, Links::Keep).await;
+        let target = shown.map_or_else(|_| target.to_text(), |place| place.real_path());
+        self.audit().command(&Command::between(
+            CommandSender::Symlink,
+            &target,
+            &place.real_path(),
+        ));
+        Ok(())
+    }
+
+    /// Makes `link` a second name of the file `existing`. Needs what a copy would need.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `AlreadyExists`, `Unsupported`.
+    pub async fn make_hard_link(&self, existing: &[u8], link: &[u8]) -> Result<(), Fault> {
+        let existing = VirtualPath::parse(existing)?;
+        let link = VirtualPath::parse(link)?;
+        let reading = self.permit(Operation::Download, &existing)?;
+        let making = self.permit(Operation::MakeLink, &link)?;
+        self.permit(Operation::Upload, &link)?;
+        let source = self.place(&reading, Links::Keep).await?;
+        let target = self.place(&making, Links::Keep).await?;
+        self.permit_at(Operation::Upload, &link, target.as_ref())?;
+        let entry = source.stat().await?;
+        if !entry.is_file() {
+            return Err(Fault::failed("only regular files can be linked"));
+        }
+        let room = self.reserve_copy(entry.size).await?;
+        source.make_hard_link(target.as_ref()).await?;
+        self.settle_copy(room, entry.size).await;
+        self.audit().command(&Command::between(
+            CommandSender::Symlink,
+            &source.real_path(),
+            &target.real_path(),
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Removing and renaming.
+
+use std::sync::Arc;
+
+use ferryd_domain::{Fault, FaultKind, FileAction, Operation, VirtualPath};
+use ferryd_storage::{Entry, Links, Place};
+use ferryd_telemetry::records::CommandSender;
+
+use super::UserFiles;
+use super::audit::Command;
+
+impl UserFiles {
+    /// Removes a file, a link or a special file.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `IsADirectory`.
+    pub async fn remove_file(&self, raw: &[u8]) -> Result<(), Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::RemoveFile, &path)?;
+        let place = self.place(&permit, Links::Keep).await?;
+        let entry = place.stat().await?;
+        if entry.is_directory() {
+            return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
+        }
+        place.remove_file().await?;
+        if entry.is_file() {
+            self.change_usage_of(&entry, -1).await;
+        }
+        let audit = self.audit();
+        audit.command(&Command::at(CommandSender::Remove, place.as_ref()));
+        let size = if entry.is_file() { entry.size } else { 0 };
+        audit.event(FileAction::Delete, place.as_ref(), None, size);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `NotADirectory`, `NotEmpty`.
+    pub async fn remove_directory(&self, raw: &[u8]) -> Result<(), Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::RemoveDirectory, &path)?;
+        let place = self.place(&permit, Links::Keep).await?;
+        place.remove_directory().await?;
+        self.audit().command(&Command::at(CommandSender::Rmdir, place.as_ref()));
+        Ok(())
+    }
+
+    /// Renames; a file at the target is replaced when `overwrite` is granted.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `IsADirectory` for a directory at the target.
+    pub async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
+        let from = VirtualPath::parse(from)?;
+        let to = VirtualPath::parse(to)?;
+        self.permit(Operation::RenameSource { directory: true }, &from)
+            .or_else(|_| self.permit(Operation::RenameSource { directory: false }, &from))?;
+        let source = self.shared.storage.locate(&from, Links::Keep).await?;
+        let moved = source.stat().await?;
+        let (target, replaced) = self.rename_target(&from, &to, source.as_ref(), &moved).await?;
+        source.rename(target.as_ref()).await?;
+        if let Some(replaced) = replaced {
+            self.change_usage_of(&replaced, -1).await;
+        }
+        let audit = self.audit();
+        let (old, new) = (source.real_path(), target.real_path());
+        audit.command(&Command::between(CommandSender::Rename, &old, &new));
+        audit.event(FileAction::Rename, source.as_ref(), Some(target.as_ref()), 0);
+        Ok(())
+    }
+
+    /// Permits both ends of a rename; returns the target and the file that will be replaced.
+    async fn rename_target(
+        &self,
+        from: &VirtualPath,
+        to: &VirtualPath,
+        source: &dyn Place,
+        moved: &Entry,
+    ) -> Result<(Arc<dyn Place>, Option<Entry>), Fault> {
+        let directory = moved.is_directory();
+        let leaving = Operation::RenameSource { directory };
+        self.permit(leaving, from)?;
+        self.permit_at(leaving, from, source)?;
+        let arriving = |replaces| Operation::RenameTarget { directory, replaces };
+        let permit = self.permit(arriving(false), to)?;
+        let target = self.place(&permit, Links::Keep).await?;
+        match target.stat().await {
+            Err(fault) if fault.kind() == FaultKind::NotFound => Ok((target, None)),
+            Err(fault) => Err(fault),
+            Ok(found) if found.is_directory() => {
+                Err(Fault::new(FaultKind::IsADirectory, "a directory stands at the target"))
+            }
+            Ok(found) if found.stamp == moved.stamp => Ok((target, None)),
+            Ok(found) => {
+                self.permit(arriving(true), to)?;
+                self.permit_at(arriving(true), to, target.as_ref())?;
+                Ok((target, found.is_file().then_some(found)))
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Attributes, real paths, link targets and the size of the storage.
+
+use ferryd_domain::{Fault, Operation, VirtualPath};
+use ferryd_storage::{Entry, Links, Space};
+
+use super::UserFiles;
+
+impl UserFiles {
+    /// Returns the clean absolute form of a path, whether it exists or not.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a path that cannot be one.
+    pub fn real_path(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
+        VirtualPath::parse(raw)
+    }
+
+    /// Returns the attributes of an entry.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `Failed`.
+    pub async fn stat(&self, raw: &[u8], links: Links) -> Result<Entry, Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::Stat, &path)?;
+        let place = self.place(&permit, links).await?;
+        place.stat().await
+    }
+
+    /// Returns where a link leads, as a client path.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `Failed` for a link that leads outside.
+    pub async fn read_link(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::ReadLink, &path)?;
+        let place = self.place(&permit, Links::Keep).await?;
+        place.read_link().await
+    }
+
+    /// Returns the size of the storage around a path; with a quota, the quota as if it were the disk.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `Failed`.
+    pub async fn space(&self, raw: &[u8]) -> Result<Space, Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::Stat, &path)?;
+        let place = self.place(&permit, Links::Follow).await?;
+        place.stat().await?;
+        let space = place.space().await?;
+        self.space_of_account(space).await
+    }
+}

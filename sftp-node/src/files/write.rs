@@ -1,0 +1,288 @@
+//! Uploads: a file open for writing, within the quota, at the account's rate.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ferryd_control_plane::TransferDirection;
+use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
+use ferryd_storage::{Entry, Links, Place, SetAttributes, WriteHandle, WriteHow, WriteMode};
+use ferryd_telemetry::metrics::Outcome;
+use parking_lot::Mutex;
+
+use super::UserFiles;
+use super::audit::FinishedTransfer;
+use super::change_attributes::difference;
+use super::quota::Room;
+use crate::session::transfers::TransferGuard;
+
+/// Mode of a new file before the umask.
+const FILE_MODE: u32 = 0o666;
+
+/// How a client opens a file for writing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UploadFlags {
+    /// Also read.
+    pub read: bool,
+    /// Make a missing file.
+    pub create: bool,
+    /// Drop the old content.
+    pub truncate: bool,
+    /// Refuse an existing file.
+    pub exclusive: bool,
+    /// Resume: nothing before the old end is written.
+    pub append: bool,
+}
+
+/// A file open for writing.
+pub(crate) struct Upload {
+    files: UserFiles,
+    handle: Box<dyn WriteHandle>,
+    place: Arc<dyn Place>,
+    path: VirtualPath,
+    progress: TransferGuard,
+    old_size: Option<u64>,
+    /// Offsets below are refused: the end of the file when a transfer is resumed.
+    resume_from: u64,
+    readable: bool,
+    room: tokio::sync::Mutex<Room>,
+    broken: Mutex<Option<Fault>>,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl UserFiles {
+    /// Opens a file for writing.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `AlreadyExists`, `QuotaExceeded`, `Unsupported` for a
+    /// directory, `Failed` for special files. Nothing is made or changed then.
+    pub async fn open_write(&self, raw: &[u8], flags: UploadFlags) -> Result<Upload, Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::Upload, &path)?;
+        let place = self.place(&permit, Links::Follow).await?;
+        let found = self.permit_overwrite(&path, place.as_ref(), flags).await?;
+        let room = self.reserve(u32::from(found.is_none())).await?;
+        match place.open_write(self.write_how(flags, found.is_some())).await {
+            Ok(handle) => Ok(self.upload(handle, place, path, flags, room)),
+            Err(fault) => {
+                let mut room = room;
+                room.settle(0, 0).await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// An existing file needs `overwrite` as well; returns it.
+    async fn permit_overwrite(
+        &self,
+        path: &VirtualPath,
+        place: &dyn Place,
+        flags: UploadFlags,
+    ) -> Result<Option<Entry>, Fault> {
+        let entry = match place.stat().await {
+            Ok(entry) => entry,
+            Err(fault) if fault.kind() == FaultKind::NotFound && flags.create => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        if entry.is_directory() {
+            return Err(Fault::unsupported("is a directory"));
+        }
+        self.permit(Operation::Overwrite, path)?;
+        self.permit_at(Operation::Overwrite, path, place)?;
+        if flags.exclusive && flags.create {
+            return Err(Fault::new(FaultKind::AlreadyExists, "file exists"));
+        }
+        Ok(Some(entry))
+    }
+
+    /// A file that was missing must still be: another one would need `overwrite`.
+    fn write_how(&self, flags: UploadFlags, exists: bool) -> WriteHow {
+        WriteHow {
+            mode: self.shared.write_mode,
+            read: flags.read,
+            create: flags.create && !exists,
+            truncate: flags.truncate,
+            exclusive: !exists,
+            permissions: FILE_MODE,
+        }
+    }
+
+    fn upload(
+        &self,
+        handle: Box<dyn WriteHandle>,
+        place: Arc<dyn Place>,
+        path: VirtualPath,
+        flags: UploadFlags,
+        room: Room,
+    ) -> Upload {
+        let old_size = handle.replaced();
+        let resumes = flags.append && !flags.truncate;
+        Upload {
+            progress: self.shared.transfers.start(TransferDirection::Upload, path.to_text()),
+            files: self.clone(),
+            handle,
+            place,
+            path,
+            old_size,
+            resume_from: if resumes { old_size.unwrap_or(0) } else { 0 },
+            readable: flags.read,
+            room: tokio::sync::Mutex::new(room),
+            broken: Mutex::new(None),
+        }
+    }
+}
+
+impl Upload {
+    /// Stores slices one after another from `offset`.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, `Failed`; the transfer then counts as broken.
+    pub async fn write(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        let length: usize = data.iter().map(Bytes::len).sum();
+        let stored = self.store(offset, length, data).await;
+        match &stored {
+            Ok(()) => self.progress.moved(length as u64),
+            Err(fault) => self.break_with(fault),
+        }
+        stored
+    }
+
+    /// Stores as [`write`](Self::write), but a failure does not break the transfer: the caller
+    /// tries again in smaller pieces.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, `Failed`.
+    pub async fn try_write(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        let length: usize = data.iter().map(Bytes::len).sum();
+        self.store(offset, length, data).await?;
+        self.progress.moved(length as u64);
+        Ok(())
+    }
+
+    async fn store(&self, offset: u64, length: usize, data: Vec<Bytes>) -> Result<(), Fault> {
+        if offset < self.resume_from {
+            return Err(Fault::failed("a resumed upload cannot write before the old end"));
+        }
+        let end = offset
+            .checked_add(length as u64)
+            .filter(|end| i64::try_from(*end).is_ok())
+            .ok_or_else(|| Fault::failed("offset too large"))?;
+        if let Some(bucket) = &self.files.shared.throttle.upload {
+            bucket.take(length).await;
+        }
+        let growth = end.saturating_sub(self.old_size.unwrap_or(0));
+        self.room.lock().await.grow(growth).await?;
+        self.handle.write_at(offset, data).await
+    }
+
+    fn break_with(&self, fault: &Fault) {
+        self.broken.lock().get_or_insert_with(|| fault.clone());
+    }
+
+    /// Reads what is stored so far; see [`Download::read`](super::Download::read).
+    ///
+    /// # Errors
+    /// `Failed` when the file was not opened for reading as well.
+    pub async fn read(
+        &self,
+        offset: u64,
+        length: usize,
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, Fault> {
+        if !self.readable {
+            return Err(Fault::failed("the handle is not open for reading"));
+        }
+        self.files.permit(Operation::Download, &self.path)?;
+        self.handle.read_at(offset, length, buffer).await
+    }
+
+    /// Returns the attributes of the file that is being written.
+    ///
+    /// # Errors
+    /// `PermissionDenied` without `list`, `Failed`.
+    pub async fn stat(&self) -> Result<Entry, Fault> {
+        self.files.permit(Operation::Stat, &self.path)?;
+        self.handle.stat().await
+    }
+
+    /// Makes what is stored durable.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn sync(&self) -> Result<(), Fault> {
+        self.handle.sync().await
+    }
+
+    /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it.
+    pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        if let Some(size) = set.size {
+            let growth = size.saturating_sub(self.old_size.unwrap_or(0));
+            self.room.lock().await.grow(growth).await?;
+        }
+        self.handle.set_attributes(set).await
+    }
+
+    /// Returns the path as the client named it.
+    pub fn path(&self) -> &VirtualPath {
+        &self.path
+    }
+
+    pub(super) fn place(&self) -> &dyn Place {
+        self.place.as_ref()
+    }
+
+    /// Ends the upload: puts the file in place, or ends it as broken when a write has failed.
+    ///
+    /// # Errors
+    /// What broke the upload.
+    pub async fn close(&self) -> Result<(), Fault> {
+        let broken = self.broken.lock().clone();
+        if let Some(fault) = broken {
+            self.abort().await;
+            return Err(fault);
+        }
+        let size = self.handle.stat().await.map(|entry| entry.size);
+        match self.handle.finish().await {
+            Ok(()) => {
+                self.settle(Outcome::Ok, Some(size.unwrap_or(0))).await;
+                Ok(())
+            }
+            Err(fault) => {
+                self.break_with(&fault);
+                self.abort().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Ends a broken upload as the upload mode says; what stays is accounted.
+    pub async fn abort(&self) {
+        let size = self.handle.stat().await.map(|entry| entry.size).ok();
+        if let Err(fault) = self.handle.abort().await {
+            tracing::warn!(sender = "sftpd", path = %self.path, error = %fault, "broken upload not cleaned up");
+        }
+        let kept = self.files.shared.write_mode != WriteMode::Atomic;
+        self.settle(Outcome::Failed, size.filter(|_| kept)).await;
+    }
+
+    /// Accounts what is stored now (`None`: as before) and tells about the transfer.
+    async fn settle(&self, outcome: Outcome, size: Option<u64>) {
+        let old = self.old_size.unwrap_or(0);
+        let new_files = i64::from(self.old_size.is_none() && size.is_some());
+        let grown = difference(old, size.unwrap_or(old));
+        self.room.lock().await.settle(grown, new_files).await;
+        self.files.audit().transfer(&FinishedTransfer {
+            direction: TransferDirection::Upload,
+            outcome,
+            bytes: self.progress.bytes(),
+            file_size: size.unwrap_or(0),
+            elapsed: self.progress.elapsed(),
+            place: self.place.as_ref(),
+        });
+    }
+}

@@ -1,0 +1,118 @@
+//! Calls of the control plane that may touch disks, databases or programs are run on the runtime
+//! of the process, so that they never hold up a thread that serves connections.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ferryd_control_plane::{
+    ConnectionId, ControlPlane, DialogStart, DialogStep, Grant, GrantRequest, LoginAttempt,
+    LoginDialog, LoginOutcome, NodeCommands, NodeInfo, NodeReport, ScanOutcome, SessionLease,
+    SessionStart, UsageChange,
+};
+use ferryd_domain::{Fault, FileEvent, QuotaUsage, Secret, Username};
+use tokio::runtime::Handle;
+
+/// A control plane whose calls run on another runtime.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    inner: Arc<dyn ControlPlane>,
+    runtime: Handle,
+}
+
+impl Hosted {
+    /// Wraps a control plane; its calls will run on the current runtime.
+    pub fn new(inner: Arc<dyn ControlPlane>) -> Self {
+        Self { inner, runtime: Handle::current() }
+    }
+
+    async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn ControlPlane>) -> F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        run_on(&self.runtime, call(Arc::clone(&self.inner))).await
+    }
+}
+
+async fn run_on<T, F>(runtime: &Handle, future: F) -> Result<T, Fault>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Fault>> + Send + 'static,
+{
+    runtime
+        .spawn(future)
+        .await
+        .unwrap_or_else(|error| Err(Fault::internal("control plane call ended").because(error)))
+}
+
+#[async_trait]
+impl ControlPlane for Hosted {
+    async fn authenticate(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Fault> {
+        self.call(|inner| async move { inner.authenticate(attempt).await }).await
+    }
+
+    async fn start_dialog(&self, start: DialogStart) -> Result<Box<dyn LoginDialog>, Fault> {
+        let dialog = self.call(|inner| async move { inner.start_dialog(start).await }).await?;
+        Ok(Box::new(HostedDialog { inner: Some(dialog), runtime: self.runtime.clone() }))
+    }
+
+    async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
+        self.call(|inner| async move { inner.open_session(start).await }).await
+    }
+
+    async fn close_session(&self, session: ConnectionId) -> Result<(), Fault> {
+        self.call(|inner| async move { inner.close_session(session).await }).await
+    }
+
+    async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
+        self.call(|inner| async move { inner.attach_node(node).await }).await
+    }
+
+    async fn report(&self, report: NodeReport) -> Result<(), Fault> {
+        self.call(|inner| async move { inner.report(report).await }).await
+    }
+
+    async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
+        self.call(|inner| async move { inner.finish_scan(outcome).await }).await
+    }
+
+    async fn quota_usage(&self, user: &Username) -> Result<QuotaUsage, Fault> {
+        let user = user.clone();
+        self.call(|inner| async move { inner.quota_usage(&user).await }).await
+    }
+
+    async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
+        self.call(|inner| async move { inner.reserve(request).await }).await
+    }
+
+    async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {
+        self.call(|inner| async move { inner.change_usage(change).await }).await
+    }
+
+    async fn dispatch(&self, event: FileEvent) -> Result<(), Fault> {
+        self.call(|inner| async move { inner.dispatch(event).await }).await
+    }
+}
+
+#[derive(Debug)]
+struct HostedDialog {
+    inner: Option<Box<dyn LoginDialog>>,
+    runtime: Handle,
+}
+
+#[async_trait]
+impl LoginDialog for HostedDialog {
+    async fn next(&mut self, answers: Vec<Secret<String>>) -> Result<DialogStep, Fault> {
+        let Some(mut dialog) = self.inner.take() else {
+            return Err(Fault::internal("the dialog is over"));
+        };
+        let (dialog, step) = run_on(&self.runtime, async move {
+            let step = dialog.next(answers).await?;
+            Ok((dialog, step))
+        })
+        .await?;
+        self.inner = Some(dialog);
+        Ok(step)
+    }
+}

@@ -1,0 +1,157 @@
+//! The life of one connection: grace time until the login, idle time after it, drain at the end.
+
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ferryd_control_plane::ConnectionId;
+use ferryd_telemetry::records::{self, ConnectionFailedRecord};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::NodeContext;
+use crate::session::Session;
+use crate::ssh::SshHandler;
+use crate::ssh::first_look;
+use crate::workers::Accepted;
+
+/// How often the idle time is looked at.
+const IDLE_CHECK: Duration = Duration::from_secs(15);
+
+/// What the parts of one connection know of one another.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Id of logs and REST.
+    pub id: ConnectionId,
+    /// Where the client is.
+    pub peer: SocketAddr,
+    /// A second handle of the socket, to end it from outside.
+    socket: TcpStream,
+    /// Whether the client has tried to log in.
+    pub tried: AtomicBool,
+    /// The session, once logged in.
+    pub session: OnceLock<Arc<Session>>,
+    closing: AtomicBool,
+}
+
+impl Connection {
+    /// Ends the connection at once: reads and writes of the socket fail.
+    pub fn kill(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        if let Err(error) = self.socket.shutdown(Shutdown::Both) {
+            tracing::debug!(sender = "sftpd", connection_id = %self.id, %error, "already closed");
+        }
+    }
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: CancellationToken) {
+    let Accepted { socket, peer } = accepted;
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let Ok(second) = socket.try_clone() else { return };
+    let Ok(socket) = tokio::net::TcpStream::from_std(socket) else { return };
+    let connection = Arc::new(Connection {
+        id: context.new_connection(),
+        peer,
+        socket: second,
+        tried: AtomicBool::new(false),
+        session: OnceLock::new(),
+        closing: AtomicBool::new(false),
+    });
+    let grace = Duration::from_secs(context.config.login_grace_time.max(1));
+    let ended = run(socket, &connection, &context, grace, &stop).await;
+    finish(&connection, &context, ended).await;
+}
+
+/// Runs the protocol; returns why it ended.
+async fn run(
+    socket: tokio::net::TcpStream,
+    connection: &Arc<Connection>,
+    context: &Arc<NodeContext>,
+    grace: Duration,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let deadline = Instant::now() + grace;
+    let started = async {
+        let looked =
+            first_look::look(socket, &context.offers).await.map_err(|fault| fault.to_string())?;
+        let config = context.offers.choose(looked.offer);
+        let handler = SshHandler::new(Arc::clone(context), Arc::clone(connection), looked.client);
+        russh::server::run_stream(config, looked.stream, handler).await.map_err(|e| e.to_string())
+    };
+    let mut running = match tokio::time::timeout_at(deadline, started).await {
+        Ok(started) => started?,
+        Err(_) => return Err("the login took too long".to_owned()),
+    };
+    let mut drain = Drain::new(stop.clone(), context.drain_timeout());
+    let check = tokio::time::sleep_until(deadline);
+    tokio::pin!(check);
+    loop {
+        tokio::select! {
+            ended = &mut running => return ended.map_err(|error| error.to_string()),
+            () = &mut check => {
+                if let Some(reason) = expired(connection, context) {
+                    connection.kill();
+                    return Err(reason);
+                }
+                check.as_mut().reset(Instant::now() + IDLE_CHECK);
+            }
+            () = drain.next(connection) => connection.kill(),
+        }
+    }
+}
+
+/// Tells why the connection has to end now, if it has to.
+fn expired(connection: &Connection, context: &NodeContext) -> Option<String> {
+    let Some(session) = connection.session.get() else {
+        return Some("the login took too long".to_owned());
+    };
+    let limit = Duration::from_secs(context.config.idle_timeout.saturating_mul(60));
+    (!limit.is_zero() && session.idle_for() >= limit).then(|| "idle for too long".to_owned())
+}
+
+async fn finish(connection: &Connection, context: &NodeContext, ended: Result<(), String>) {
+    if let Some(session) = connection.session.get() {
+        session.end(context).await;
+        let reason = ended.err().unwrap_or_default();
+        tracing::debug!(sender = "sftpd", connection_id = %connection.id, reason, "connection closed");
+    } else if !connection.tried.load(Ordering::Relaxed) {
+        let error = ended.err().unwrap_or_else(|| "closed before any login attempt".to_owned());
+        login_failed(connection.peer.ip(), "", "no_auth_tryed", &error);
+    }
+}
+
+/// Writes the record of a connection that did not log in.
+pub(crate) fn login_failed(client_ip: IpAddr, username: &str, login_type: &str, error: &str) {
+    records::connection_failed(&ConnectionFailedRecord { client_ip, username, login_type, error });
+}
+
+/// After the signal to stop: connections without a transfer end at once, others get a time.
+struct Drain {
+    stop: CancellationToken,
+    limit: Duration,
+    deadline: Option<Instant>,
+}
+
+impl Drain {
+    fn new(stop: CancellationToken, limit: Duration) -> Self {
+        Self { stop, limit, deadline: None }
+    }
+
+    /// Returns when the connection has to be closed.
+    async fn next(&mut self, connection: &Connection) {
+        self.stop.cancelled().await;
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.limit);
+        loop {
+            let busy = connection.session.get().is_some_and(|session| session.is_transferring());
+            if !busy || Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if connection.closing.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+}

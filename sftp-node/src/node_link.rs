@@ -1,0 +1,104 @@
+//! The link to the control plane: attaches, reports what is going on, obeys commands; attaches
+//! again when it breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferryd_control_plane::{NodeCommand, NodeCommands, NodeInfo, NodeReport, ScanOutcome};
+use ferryd_domain::Account;
+use ferryd_storage::open::count;
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::NodeContext;
+
+/// How often a report renews the places of the sessions.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(3);
+
+/// Keeps the node attached until `shutdown`.
+pub(crate) async fn run(context: Arc<NodeContext>, shutdown: CancellationToken) {
+    let mut pause = FIRST_RETRY;
+    while !shutdown.is_cancelled() {
+        match context.control.attach_node(info(&context)).await {
+            Ok(commands) => {
+                pause = FIRST_RETRY;
+                tracing::info!(sender = "sftpd", "attached to the control plane");
+                obey(&context, commands).await;
+                tracing::warn!(sender = "sftpd", "the control plane went away");
+            }
+            Err(fault) => {
+                tracing::warn!(sender = "sftpd", error = %fault, "cannot attach to the control plane");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+fn info(context: &NodeContext) -> NodeInfo {
+    NodeInfo {
+        node: context.node.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sessions: context.registry.statuses(),
+    }
+}
+
+/// Obeys commands and reports until the stream ends or a report is refused.
+async fn obey(context: &Arc<NodeContext>, mut commands: NodeCommands) {
+    let mut timer = tokio::time::interval(REPORT_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            command = commands.next() => match command {
+                Some(command) => run_command(context, command).await,
+                None => return,
+            },
+            _ = timer.tick() => if !report(context, 0).await { return },
+        }
+    }
+}
+
+async fn run_command(context: &Arc<NodeContext>, command: NodeCommand) {
+    match command {
+        NodeCommand::Report { number } => {
+            report(context, number).await;
+        }
+        NodeCommand::CloseConnection(connection) => context.registry.kill(&connection),
+        NodeCommand::ScanQuota { scan, account } => {
+            let context = Arc::clone(context);
+            tokio::spawn(async move {
+                let outcome = scan_quota(&account).await;
+                let username = account.username.clone();
+                let outcome = ScanOutcome { scan, username, usage: outcome };
+                if let Err(fault) = context.control.finish_scan(outcome).await {
+                    tracing::warn!(sender = "sftpd", error = %fault, "a quota scan was not reported");
+                }
+            });
+        }
+    }
+}
+
+async fn scan_quota(account: &Account) -> Option<ferryd_domain::QuotaUsage> {
+    match count(account).await {
+        Ok(usage) => Some(usage),
+        Err(fault) => {
+            tracing::warn!(sender = "sftpd", username = %account.username, error = %fault, "quota scan failed");
+            None
+        }
+    }
+}
+
+/// Reports; returns whether the control plane took it.
+async fn report(context: &NodeContext, number: u64) -> bool {
+    let sessions = context.registry.statuses();
+    let report = NodeReport { node: context.node.clone(), number, sessions };
+    match context.control.report(report).await {
+        Ok(()) => true,
+        Err(fault) => {
+            tracing::warn!(sender = "sftpd", error = %fault, "report refused");
+            false
+        }
+    }
+}

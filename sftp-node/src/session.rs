@@ -1,0 +1,184 @@
+//! One logged-in connection: its account, what it is doing, when it last did something.
+
+pub(crate) mod registry;
+pub(crate) mod transfers;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ferryd_control_plane::{ConnectionId, SessionStatus};
+use ferryd_domain::Account;
+use parking_lot::Mutex;
+
+use crate::clock::now_ms;
+use crate::context::NodeContext;
+use crate::files::UserFiles;
+use crate::listener::serve::Connection;
+use transfers::Transfers;
+
+/// What a channel speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// The sftp subsystem.
+    Sftp,
+}
+
+impl Protocol {
+    /// Returns the name in logs and REST.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sftp => "SFTP",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Activity {
+    protocol: Protocol,
+    command: String,
+}
+
+/// A logged-in connection.
+pub(crate) struct Session {
+    /// Id of logs and REST.
+    pub id: ConnectionId,
+    /// The account as it was at the login.
+    pub account: Arc<Account>,
+    /// Where the client is.
+    pub address: SocketAddr,
+    /// Its identification line.
+    pub client_version: String,
+    /// The only way to its files.
+    pub files: UserFiles,
+    connected_at: i64,
+    started: Instant,
+    last_activity: AtomicU64,
+    last_activity_ms: AtomicI64,
+    channels: Mutex<HashMap<u32, Activity>>,
+    transfers: Arc<Transfers>,
+    connection: Weak<Connection>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Makes a session for a connection that has logged in.
+    pub fn new(
+        connection: &Arc<Connection>,
+        account: Arc<Account>,
+        client_version: String,
+        files: UserFiles,
+        transfers: Arc<Transfers>,
+    ) -> Self {
+        Self {
+            id: connection.id.clone(),
+            account,
+            address: connection.peer,
+            client_version,
+            files,
+            connected_at: now_ms(),
+            started: Instant::now(),
+            last_activity: AtomicU64::new(0),
+            last_activity_ms: AtomicI64::new(now_ms()),
+            channels: Mutex::default(),
+            transfers,
+            connection: Arc::downgrade(connection),
+        }
+    }
+
+    /// Notes that the client or one of its transfers did something.
+    pub fn touch(&self) {
+        let seconds = self.started.elapsed().as_secs();
+        if self.last_activity.swap(seconds, Ordering::Relaxed) != seconds {
+            self.last_activity_ms.store(now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how long nothing has happened, to the second.
+    pub fn idle_for(&self) -> Duration {
+        let last = Duration::from_secs(self.last_activity.load(Ordering::Relaxed));
+        let last = last.max(self.transfers.last_activity(self.started));
+        self.started.elapsed().saturating_sub(last)
+    }
+
+    /// Tells whether a transfer is running.
+    pub fn is_transferring(&self) -> bool {
+        !self.transfers.is_empty()
+    }
+
+    /// Notes that a channel runs a protocol; the session is listed until the guard is dropped.
+    pub fn enter(
+        self: &Arc<Self>,
+        channel: u32,
+        protocol: Protocol,
+        command: String,
+    ) -> ChannelGuard {
+        let mut channels = self.channels.lock();
+        if channels.is_empty() {
+            ferryd_telemetry::metrics::connection_opened();
+        }
+        channels.insert(channel, Activity { protocol, command });
+        ChannelGuard { session: Arc::clone(self), channel }
+    }
+
+    /// Closes the connection at once.
+    pub fn kill(&self) {
+        if let Some(connection) = self.connection.upgrade() {
+            connection.kill();
+        }
+    }
+
+    /// Gives the place of the session back.
+    pub async fn end(&self, context: &NodeContext) {
+        context.registry.remove(&self.id);
+        if let Err(fault) = context.control.close_session(self.id.clone()).await {
+            tracing::warn!(sender = "sftpd", connection_id = %self.id, error = %fault, "close not reported");
+        }
+    }
+
+    /// Returns what REST shows.
+    pub fn status(&self) -> SessionStatus {
+        let channels = self.channels.lock();
+        let shown =
+            channels.iter().max_by_key(|(channel, _)| **channel).map(|(_, activity)| activity);
+        SessionStatus {
+            connection: self.id.clone(),
+            username: self.account.username.clone(),
+            client_version: self.client_version.clone(),
+            client_address: self.address,
+            connected_at: self.connected_at,
+            last_activity: self
+                .last_activity_ms
+                .load(Ordering::Relaxed)
+                .max(self.transfers.last_activity_ms()),
+            protocol: shown.map(|activity| activity.protocol.name().to_owned()),
+            transfers: self.transfers.status(),
+            ssh_command: shown.map(|activity| activity.command.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Keeps a channel in the list of its session.
+#[derive(Debug)]
+pub(crate) struct ChannelGuard {
+    session: Arc<Session>,
+    channel: u32,
+}
+
+impl Drop for ChannelGuard {
+    fn drop(&mut self) {
+        let mut channels = self.session.channels.lock();
+        channels.remove(&self.channel);
+        if channels.is_empty() {
+            ferryd_telemetry::metrics::connection_closed();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! From a request to its handler. Replies collect in a buffer that goes to the writer at the end
+//! of a batch, so that many small requests cost one wake-up.
+
+use std::sync::Arc;
+
+use ferryd_domain::Fault;
+
+use super::budget::Exhausted;
+use super::frames::Frame;
+use super::handles::Handles;
+use super::replies::{Pending, Queue};
+use super::requests::{Request, WriteRequest};
+use super::transfers::Gather;
+use super::wire::{Fields, PutFields, malformed};
+use super::{extensions, packet, status};
+use crate::files::UserFiles;
+use crate::session::Session;
+
+/// Replies go to the writer when this many bytes have collected.
+const BATCH: usize = 32 * 1024;
+
+/// Serves the requests of one channel, one after another.
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    pub(super) session: Arc<Session>,
+    pub(super) files: UserFiles,
+    pub(super) handles: Handles,
+    pub(super) queue: Arc<Queue>,
+    /// Replies that are not handed over yet.
+    pub(super) out: Vec<u8>,
+    /// WRITEs that are not handed to the storage yet.
+    pub(super) gather: Option<Gather>,
+}
+
+impl Dispatcher {
+    /// Starts with no handle open.
+    pub fn new(session: Arc<Session>, queue: Arc<Queue>) -> Self {
+        Self {
+            files: session.files.clone(),
+            session,
+            handles: Handles::default(),
+            queue,
+            out: Vec::new(),
+            gather: None,
+        }
+    }
+
+    /// Serves one packet.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the client has too much waiting.
+    pub async fn frame(&mut self, frame: Frame) -> Result<(), Exhausted> {
+        match frame {
+            Frame::Write { head, data } => match WriteRequest::parse(&head, &data) {
+                Ok(request) => self.write(request, data).await?,
+                Err((id, fault)) => self.fail(id, &fault),
+            },
+            Frame::Whole(packet) => {
+                self.flush_gather().await;
+                self.packet(&packet).await?;
+            }
+        }
+        if self.out.len() >= BATCH { self.flush_replies() } else { Ok(()) }
+    }
+
+    /// Hands everything that has collected to the storage and to the writer.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the client has too much waiting.
+    pub async fn flush(&mut self) -> Result<(), Exhausted> {
+        self.flush_gather().await;
+        self.flush_replies()
+    }
+
+    /// Hands the replies that have collected to the writer.
+    pub(super) fn flush_replies(&mut self) -> Result<(), Exhausted> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.queue.push(Pending::Bytes(std::mem::take(&mut self.out)))
+    }
+
+    /// Hands a request to the writer, behind the replies so far.
+    pub(super) fn defer(&mut self, pending: Pending) -> Result<(), Exhausted> {
+        self.flush_replies()?;
+        self.queue.push(pending)
+    }
+
+    /// Ends what the client has left open.
+    pub async fn abort_open(&mut self) {
+        self.flush_gather().await;
+        self.handles.abort_all().await;
+    }
+
+    async fn packet(&mut self, packet: &[u8]) -> Result<(), Exhausted> {
+        let mut fields = Fields::new(packet);
+        let Ok(kind) = fields.byte() else { return Ok(()) };
+        if kind == packet::INIT {
+            extensions::put_version(&mut self.out);
+            return Ok(());
+        }
+        let Ok(id) = fields.u32() else {
+            self.fail(0, &malformed());
+            return Ok(());
+        };
+        match Request::parse(kind, fields.rest()) {
+            Ok(request) => self.request(id, request).await,
+            Err(fault) => {
+                self.fail(id, &fault);
+                Ok(())
+            }
+        }
+    }
+
+    /// The table of requests.
+    async fn request(&mut self, id: u32, request: Request<'_>) -> Result<(), Exhausted> {
+        match request {
+            Request::Read { handle, offset, length } => {
+                return self.read(id, handle, offset, length);
+            }
+            Request::ReadDir { handle } => return self.read_dir(id, handle),
+            Request::Close { handle } => return self.close(id, handle).await,
+            Request::Fstat { handle } => return self.fstat(id, handle).await,
+            Request::FsetStat { handle, set } => return self.fset_stat(id, handle, set).await,
+            Request::Extended { name, body } => return self.extended(id, name, body).await,
+            Request::Open { path, flags } => self.open(id, path, flags).await,
+            Request::OpenDir { path } => self.open_dir(id, path).await,
+            Request::Stat { path, links } => self.stat(id, path, links).await,
+            Request::SetStat { path, set } => self.set_stat(id, path, set).await,
+            Request::RealPath { path } => self.real_path(id, path),
+            Request::ReadLink { path } => self.read_link(id, path).await,
+            Request::Remove { path } => self.remove(id, path).await,
+            Request::RemoveDir { path } => self.remove_dir(id, path).await,
+            Request::MakeDir { path } => self.make_dir(id, path).await,
+            Request::Rename { from, to } => self.rename(id, from, to).await,
+            Request::Symlink { target, link } => self.symlink(id, target, link).await,
+            Request::Unknown => self.fail(id, &Fault::unsupported("unknown request")),
+        }
+        Ok(())
+    }
+
+    /// Answers with a fault.
+    pub(super) fn fail(&mut self, id: u32, fault: &Fault) {
+        status::put_fault(&mut self.out, id, fault);
+    }
+
+    /// Answers with success or a fault.
+    pub(super) fn conclude(&mut self, id: u32, result: Result<(), Fault>) {
+        match result {
+            Ok(()) => status::put_ok(&mut self.out, id),
+            Err(fault) => self.fail(id, &fault),
+        }
+    }
+
+    /// Answers with a handle.
+    pub(super) fn put_handle(&mut self, id: u32, open: super::handles::Open) {
+        let key = self.handles.insert(open);
+        self.out.put_packet(packet::HANDLE, id, |body| body.put_string(&key.to_wire()));
+    }
+}

@@ -1,0 +1,206 @@
+//! Extensions: what VERSION announces and EXTENDED requests ask for (OpenSSH's PROTOCOL file,
+//! section 4; draft-ietf-secsh-filexfer-extensions).
+
+use std::sync::Arc;
+
+use ferryd_domain::Fault;
+use ferryd_storage::{Links, Space};
+
+use super::budget::Exhausted;
+use super::dispatch::Dispatcher;
+use super::handles::{HandleKey, Open, invalid};
+use super::requests::handle;
+use super::wire::{Fields, PutFields, patch_length};
+use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet};
+
+/// The protocol version that is answered to every INIT.
+const VERSION: u32 = 3;
+
+/// Names and versions that are announced.
+const ANNOUNCED: [(&str, &str); 10] = [
+    ("posix-rename@openssh.com", "1"),
+    ("statvfs@openssh.com", "2"),
+    ("fstatvfs@openssh.com", "2"),
+    ("hardlink@openssh.com", "1"),
+    ("fsync@openssh.com", "1"),
+    ("lsetstat@openssh.com", "1"),
+    ("limits@openssh.com", "1"),
+    ("expand-path@openssh.com", "1"),
+    ("home-directory", "1"),
+    ("users-groups-by-id@openssh.com", "1"),
+];
+
+/// Appends the answer to INIT.
+pub(super) fn put_version(out: &mut Vec<u8>) {
+    let start = out.len();
+    out.put_u32(0);
+    out.push(packet::VERSION);
+    out.put_u32(VERSION);
+    for (name, version) in ANNOUNCED {
+        out.put_string(name.as_bytes());
+        out.put_string(version.as_bytes());
+    }
+    patch_length(out, start);
+}
+
+impl Dispatcher {
+    /// EXTENDED.
+    pub(super) async fn extended(
+        &mut self,
+        id: u32,
+        name: &[u8],
+        mut body: Fields<'_>,
+    ) -> Result<(), Exhausted> {
+        let done = match name {
+            b"posix-rename@openssh.com" => self.posix_rename(id, &mut body).await,
+            b"statvfs@openssh.com" => self.statvfs(id, &mut body).await,
+            b"fstatvfs@openssh.com" => self.fstatvfs(id, &mut body).await,
+            b"hardlink@openssh.com" => self.hardlink(id, &mut body).await,
+            b"fsync@openssh.com" => self.fsync(id, &mut body).await,
+            b"lsetstat@openssh.com" => self.lsetstat(id, &mut body).await,
+            b"limits@openssh.com" => self.limits(id),
+            b"expand-path@openssh.com" => self.expand_path(id, &mut body),
+            b"home-directory" => self.home_directory(id, &mut body),
+            b"users-groups-by-id@openssh.com" => self.users_groups(id, &mut body),
+            _ => Err(Fault::unsupported("unknown extension")),
+        };
+        if let Err(fault) = done {
+            self.fail(id, &fault);
+        }
+        Ok(())
+    }
+
+    async fn posix_rename(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let (from, to) = (body.string()?, body.string()?);
+        self.rename(id, from, to).await;
+        Ok(())
+    }
+
+    async fn statvfs(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let space = self.files.space(body.string()?).await?;
+        self.put_space(id, &space);
+        Ok(())
+    }
+
+    async fn fstatvfs(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let path = match self.handles.get(handle(body)?)? {
+            Open::Download(download) => download.path().clone(),
+            Open::Upload(upload) => upload.path().directory(),
+            Open::Directory(directory) => directory.path().clone(),
+        };
+        let space = self.files.space(path.as_bytes()).await?;
+        self.put_space(id, &space);
+        Ok(())
+    }
+
+    async fn hardlink(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let (existing, link) = (body.string()?, body.string()?);
+        let done = self.files.make_hard_link(existing, link).await;
+        self.conclude(id, done);
+        Ok(())
+    }
+
+    async fn fsync(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let done = match self.upload(handle(body)?) {
+            Ok(upload) => upload.sync().await,
+            Err(fault) => Err(fault),
+        };
+        self.conclude(id, done);
+        Ok(())
+    }
+
+    fn upload(&self, key: HandleKey) -> Result<Arc<crate::files::Upload>, Fault> {
+        match self.handles.get(key)? {
+            Open::Upload(upload) => Ok(Arc::clone(upload)),
+            Open::Download(_) | Open::Directory(_) => Err(invalid()),
+        }
+    }
+
+    async fn lsetstat(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let path = body.string()?;
+        let set = attributes::read(body)?;
+        let done = self.files.set_attributes(path, set, Links::Keep).await;
+        self.conclude(id, done);
+        Ok(())
+    }
+
+    fn limits(&mut self, id: u32) -> Result<(), Fault> {
+        self.out.put_packet(packet::EXTENDED_REPLY, id, |body| {
+            for limit in [MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES] {
+                body.put_u64(limit as u64);
+            }
+        });
+        Ok(())
+    }
+
+    /// `~` and the own name are the start directory; other accounts do not exist here.
+    fn expand_path(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let path = body.string()?;
+        let inside = match path.strip_prefix(b"~") {
+            None => path,
+            Some(rest) => {
+                let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+                let (name, rest) = rest.split_at(end);
+                self.check_own_name(name)?;
+                rest.strip_prefix(b"/").unwrap_or(rest)
+            }
+        };
+        self.real_path(id, inside);
+        Ok(())
+    }
+
+    fn home_directory(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        self.check_own_name(body.string()?)?;
+        listing::put_path(&mut self.out, id, b"/");
+        Ok(())
+    }
+
+    fn check_own_name(&self, name: &[u8]) -> Result<(), Fault> {
+        let own = self.files.account().username.as_str().as_bytes();
+        if name.is_empty() || name == own { Ok(()) } else { Err(Fault::not_found("no such user")) }
+    }
+
+    /// The account's own ids have its name, others have none.
+    fn users_groups(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+        let (users, groups) = (body.string()?, body.string()?);
+        let account = self.files.account();
+        let name = account.username.as_str().as_bytes();
+        let users = names_of(users, account.owner_uid(), name);
+        let groups = names_of(groups, account.owner_gid(), name);
+        self.out.put_packet(packet::EXTENDED_REPLY, id, |reply| {
+            reply.put_string(&users);
+            reply.put_string(&groups);
+        });
+        Ok(())
+    }
+
+    fn put_space(&mut self, id: u32, space: &Space) {
+        /// `SSH_FXE_STATVFS_ST_NOSUID`: the server never sets setuid bits.
+        const NO_SETUID: u64 = 2;
+        let numbers = [
+            space.block_size,
+            space.block_size,
+            space.blocks,
+            space.blocks_free,
+            space.blocks_available,
+            space.files,
+            space.files_free,
+            space.files_free,
+            space.id,
+            NO_SETUID,
+            space.name_max,
+        ];
+        self.out.put_packet(packet::EXTENDED_REPLY, id, |body| {
+            numbers.into_iter().for_each(|number| body.put_u64(number));
+        });
+    }
+}
+
+fn names_of(ids: &[u8], own: Option<u32>, name: &[u8]) -> Vec<u8> {
+    let mut names = Vec::new();
+    let mut ids = Fields::new(ids);
+    while let Ok(id) = ids.u32() {
+        names.put_string(if own == Some(id) { name } else { b"" });
+    }
+    names
+}

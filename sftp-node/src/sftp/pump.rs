@@ -1,0 +1,166 @@
+//! The reader of a channel. It parses, does what needs no sending, and hands the rest to the
+//! writer without waiting: the task that reads a channel must never wait for anything that
+//! depends on sending, or the window adjustment that would free the sender is never read.
+//! It pauses only while the storage has not taken what it was given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use russh::server::{Handle, Msg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+
+use super::dispatch::Dispatcher;
+use super::frames::{BrokenStream, Frames};
+use super::replies::{Pending, Queue};
+use super::writer;
+use crate::context::NodeContext;
+use crate::session::Session;
+
+/// How long a client that is disconnected may take to hear the reason.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How the reading of a channel has ended.
+#[derive(Debug)]
+enum End {
+    /// The client sends nothing any more.
+    Eof,
+    /// The channel or the connection is gone.
+    Closed,
+    /// The stream is broken; this channel ends.
+    Broken(String),
+    /// The client has too much waiting; the connection ends.
+    Greedy,
+}
+
+/// Serves SFTP on a channel until it ends.
+pub(crate) async fn serve(
+    channel: Channel<Msg>,
+    ssh: Handle,
+    context: Arc<NodeContext>,
+    session: Arc<Session>,
+) {
+    let (mut incoming, outgoing) = channel.split();
+    let outgoing = Arc::new(outgoing);
+    let queue = Arc::new(Queue::new(&context.reply_budget));
+    let writer = tokio::spawn(writer::run(Arc::clone(&outgoing), Arc::clone(&queue)));
+    let mut dispatcher = Dispatcher::new(Arc::clone(&session), Arc::clone(&queue));
+    let end = read_all(&mut incoming, &mut dispatcher, &session).await;
+    match &end {
+        End::Eof => queue.drain(),
+        End::Closed | End::Broken(_) | End::Greedy => queue.stop(),
+    }
+    // A client that has sent its end may still close the channel or go away.
+    let closed = async { while incoming.wait().await.is_some() {} };
+    tokio::pin!(closed);
+    let mut writer = writer;
+    tokio::select! {
+        ended = &mut writer => log_panic(ended),
+        () = &mut closed => {
+            queue.stop();
+            log_panic(writer.await);
+        }
+    }
+    finish_deferred(&queue).await;
+    dispatcher.abort_open().await;
+    say_goodbye(&end, &outgoing, &ssh, &session).await;
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(sender = "sftpd", %error, "a writer ended unexpectedly");
+    }
+}
+
+/// Requests that were accepted but not answered yet still count, a CLOSE above all.
+async fn finish_deferred(queue: &Queue) {
+    while let Some(pending) = queue.try_next(|_| true) {
+        if let Pending::Deferred { run, .. } = pending {
+            run.await;
+        }
+    }
+}
+
+async fn read_all(
+    incoming: &mut ChannelReadHalf,
+    dispatcher: &mut Dispatcher,
+    session: &Session,
+) -> End {
+    let mut frames = Frames::default();
+    loop {
+        let Some(message) = incoming.wait().await else { return End::Closed };
+        session.touch();
+        let mut end = take(message, &mut frames);
+        while end.is_none() {
+            if let Err(broken) = serve_frames(&mut frames, dispatcher).await {
+                return broken;
+            }
+            match incoming.wait().now_or_never() {
+                Some(Some(message)) => end = take(message, &mut frames),
+                Some(None) => end = Some(End::Closed),
+                None => break,
+            }
+        }
+        if dispatcher.flush().await.is_err() {
+            return End::Greedy;
+        }
+        if let Some(end) = end {
+            return end;
+        }
+    }
+}
+
+/// Keeps data; tells when the channel has ended.
+fn take(message: ChannelMsg, frames: &mut Frames) -> Option<End> {
+    match message {
+        ChannelMsg::Data { data } => {
+            frames.push(data);
+            None
+        }
+        ChannelMsg::Eof => Some(End::Eof),
+        ChannelMsg::Close => Some(End::Closed),
+        _ => None,
+    }
+}
+
+async fn serve_frames(frames: &mut Frames, dispatcher: &mut Dispatcher) -> Result<(), End> {
+    loop {
+        match frames.next() {
+            Ok(Some(frame)) => dispatcher.frame(frame).await.map_err(|_| End::Greedy)?,
+            Ok(None) => return Ok(()),
+            Err(BrokenStream::Empty) => return Err(End::Broken("a packet of no length".into())),
+            Err(BrokenStream::TooLong(length)) => {
+                return Err(End::Broken(format!("a packet of {length} bytes")));
+            }
+        }
+    }
+}
+
+/// Ends the channel, or the connection of a client that let too much wait.
+async fn say_goodbye(end: &End, outgoing: &ChannelWriteHalf<Msg>, ssh: &Handle, session: &Session) {
+    let status = match end {
+        End::Eof => 0,
+        End::Closed => return,
+        End::Broken(reason) => {
+            tracing::warn!(sender = "sftpd", connection_id = %session.id, reason, "sftp channel closed");
+            1
+        }
+        End::Greedy => {
+            tracing::warn!(sender = "sftpd", connection_id = %session.id, "disconnected: too much is waiting");
+            let reason = "too many requests are waiting".to_owned();
+            let farewell = ssh.disconnect(Disconnect::ByApplication, reason, String::new());
+            let sent = tokio::time::timeout(FAREWELL, farewell).await;
+            tracing::debug!(sender = "sftpd", connection_id = %session.id, said = sent.is_ok(), "farewell");
+            session.kill();
+            return;
+        }
+    };
+    let sent = async {
+        outgoing.exit_status(status).await?;
+        outgoing.eof().await?;
+        outgoing.close().await
+    };
+    if let Err(error) = sent.await {
+        tracing::debug!(sender = "sftpd", connection_id = %session.id, %error, "channel was gone");
+    }
+}

@@ -1,0 +1,113 @@
+//! The requests of SFTP version 3, parsed.
+
+use bytes::Bytes;
+use ferryd_domain::Fault;
+use ferryd_storage::{Links, SetAttributes};
+
+use super::handles::HandleKey;
+use super::wire::{Fields, malformed};
+use super::{MAX_DATA, attributes, packet};
+
+/// A request; paths are as the client sent them.
+#[derive(Debug)]
+pub(super) enum Request<'a> {
+    Open { path: &'a [u8], flags: u32 },
+    Close { handle: HandleKey },
+    Read { handle: HandleKey, offset: u64, length: u32 },
+    Stat { path: &'a [u8], links: Links },
+    Fstat { handle: HandleKey },
+    SetStat { path: &'a [u8], set: SetAttributes },
+    FsetStat { handle: HandleKey, set: SetAttributes },
+    OpenDir { path: &'a [u8] },
+    ReadDir { handle: HandleKey },
+    Remove { path: &'a [u8] },
+    MakeDir { path: &'a [u8] },
+    RemoveDir { path: &'a [u8] },
+    RealPath { path: &'a [u8] },
+    Rename { from: &'a [u8], to: &'a [u8] },
+    ReadLink { path: &'a [u8] },
+    Symlink { target: &'a [u8], link: &'a [u8] },
+    Extended { name: &'a [u8], body: Fields<'a> },
+    Unknown,
+}
+
+/// A WRITE request, parsed from its head.
+#[derive(Debug)]
+pub(super) struct WriteRequest {
+    pub id: u32,
+    pub handle: HandleKey,
+    pub offset: u64,
+}
+
+impl<'a> Request<'a> {
+    /// Parses what follows the type and the id of a packet. Bytes after the last field are
+    /// ignored, as OpenSSH does.
+    ///
+    /// # Errors
+    /// `BadMessage`.
+    pub fn parse(kind: u8, body: &'a [u8]) -> Result<Self, Fault> {
+        let mut fields = Fields::new(body);
+        let fields = &mut fields;
+        Ok(match kind {
+            packet::OPEN => {
+                let path = fields.string()?;
+                let flags = fields.u32()?;
+                attributes::read(fields)?;
+                Self::Open { path, flags }
+            }
+            packet::CLOSE => Self::Close { handle: handle(fields)? },
+            packet::READ => {
+                let handle = handle(fields)?;
+                Self::Read { handle, offset: fields.u64()?, length: fields.u32()? }
+            }
+            packet::LSTAT => Self::Stat { path: fields.string()?, links: Links::Keep },
+            packet::STAT => Self::Stat { path: fields.string()?, links: Links::Follow },
+            packet::FSTAT => Self::Fstat { handle: handle(fields)? },
+            packet::SETSTAT => {
+                Self::SetStat { path: fields.string()?, set: attributes::read(fields)? }
+            }
+            packet::FSETSTAT => {
+                Self::FsetStat { handle: handle(fields)?, set: attributes::read(fields)? }
+            }
+            packet::OPENDIR => Self::OpenDir { path: fields.string()? },
+            packet::READDIR => Self::ReadDir { handle: handle(fields)? },
+            packet::REMOVE => Self::Remove { path: fields.string()? },
+            packet::MKDIR => {
+                let path = fields.string()?;
+                attributes::read(fields)?;
+                Self::MakeDir { path }
+            }
+            packet::RMDIR => Self::RemoveDir { path: fields.string()? },
+            packet::REALPATH => Self::RealPath { path: fields.string()? },
+            packet::RENAME => Self::Rename { from: fields.string()?, to: fields.string()? },
+            packet::READLINK => Self::ReadLink { path: fields.string()? },
+            // OpenSSH's order, which nearly all clients follow: the reverse of the draft.
+            packet::SYMLINK => Self::Symlink { target: fields.string()?, link: fields.string()? },
+            packet::EXTENDED => Self::Extended { name: fields.string()?, body: *fields },
+            _ => Self::Unknown,
+        })
+    }
+}
+
+impl WriteRequest {
+    /// Parses the head of a WRITE packet whose data has `length` bytes.
+    ///
+    /// # Errors
+    /// The id, when it can be read, with `BadMessage`.
+    pub fn parse(head: &[u8], data: &[Bytes]) -> Result<Self, (u32, Fault)> {
+        let mut fields = Fields::new(head);
+        let id = fields.byte().and_then(|_| fields.u32()).unwrap_or(0);
+        let present: usize = data.iter().map(Bytes::len).sum();
+        let rest = |fields: &mut Fields<'_>| {
+            let request = Self { id, handle: handle(fields)?, offset: fields.u64()? };
+            let length = fields.u32()? as usize;
+            if length == present && length <= MAX_DATA { Ok(request) } else { Err(malformed()) }
+        };
+        rest(&mut fields).map_err(|fault| (id, fault))
+    }
+}
+
+/// Reads a handle. One that we did not give out is parsed as one that leads nowhere.
+pub(super) fn handle(fields: &mut Fields<'_>) -> Result<HandleKey, Fault> {
+    Ok(HandleKey::from_wire(fields.string()?))
+}

@@ -1,0 +1,152 @@
+//! The callbacks of russh for one connection. Each is a few lines and delegates; they run in the
+//! connection's own task, so they never wait for files.
+
+pub(crate) mod banner;
+mod channels;
+pub(crate) mod first_look;
+mod login;
+pub(crate) mod offers;
+
+use std::sync::Arc;
+
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session as SshSession};
+use russh::server::{PublicKeyOffer, Response, VerifiedPublicKey};
+use russh::{Channel, ChannelId, Pty};
+
+use crate::context::NodeContext;
+use crate::listener::serve::Connection;
+use channels::Channels;
+use login::Login;
+
+/// One connection as russh sees it.
+pub(crate) struct SshHandler {
+    context: Arc<NodeContext>,
+    connection: Arc<Connection>,
+    login: Login,
+    channels: Channels,
+}
+
+impl SshHandler {
+    /// Makes the handler of a connection. `client` is the identification line, when it is known.
+    pub fn new(
+        context: Arc<NodeContext>,
+        connection: Arc<Connection>,
+        client: Option<String>,
+    ) -> Self {
+        Self {
+            login: Login::new(Arc::clone(&context), Arc::clone(&connection), client),
+            channels: Channels::new(Arc::clone(&context)),
+            context,
+            connection,
+        }
+    }
+}
+
+impl Handler for SshHandler {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        Ok(self.login.none(user))
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        Ok(self.login.password(user, password).await)
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(self.login.key_offered(user, offer).await)
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(self.login.key_verified(user, key).await)
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        let answers = response.map(Iterator::collect::<Vec<_>>);
+        Ok(self.login.dialog(user, answers).await)
+    }
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
+        Ok(self.context.banner.clone())
+    }
+
+    async fn auth_succeeded(&mut self, session: &mut SshSession) -> Result<(), Self::Error> {
+        if let Some(started) = self.connection.session.get() {
+            let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
+            tracing::debug!(sender = "sftpd", connection_id = %started.id, client, "logged in");
+        }
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.open(channel, reply).await;
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.closed(channel);
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.subsystem(channel, name, self.connection.session.get(), session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        _command: &[u8],
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+}

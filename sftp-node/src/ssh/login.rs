@@ -1,0 +1,261 @@
+//! The login of one connection: credentials go to the control plane, a good one gets a place and
+//! opens the files.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use ferryd_control_plane::{
+    Credential, DialogStart, DialogStep, LoginAttempt, LoginDialog, LoginOutcome, SessionStart,
+};
+use ferryd_domain::policy::LoginMethod;
+use ferryd_domain::policy::login::refused;
+use ferryd_domain::{Fault, Secret, Username};
+use ferryd_telemetry::metrics;
+use russh::keys::{Algorithm, PublicKey};
+use russh::server::{Auth, PublicKeyOffer, VerifiedPublicKey};
+use russh::{MethodKind, MethodSet};
+
+use crate::context::NodeContext;
+use crate::files::UserFiles;
+use crate::listener::serve::{Connection, login_failed};
+use crate::session::Session;
+use crate::session::transfers::Transfers;
+
+/// A key that the control plane has looked at.
+struct KnownKey {
+    username: Username,
+    key: String,
+    outcome: Result<LoginOutcome, Fault>,
+}
+
+/// The state of a login.
+pub(crate) struct Login {
+    context: Arc<NodeContext>,
+    connection: Arc<Connection>,
+    client: Option<String>,
+    offered: Option<KnownKey>,
+    counted_keys: HashSet<String>,
+    dialog: Option<(Username, Box<dyn LoginDialog>)>,
+}
+
+/// Distinct keys of one connection that are counted; later ones are not counted again.
+const MAX_COUNTED_KEYS: usize = 64;
+
+impl Login {
+    /// Starts a login.
+    pub fn new(
+        context: Arc<NodeContext>,
+        connection: Arc<Connection>,
+        client: Option<String>,
+    ) -> Self {
+        Self {
+            context,
+            connection,
+            client,
+            offered: None,
+            counted_keys: HashSet::new(),
+            dialog: None,
+        }
+    }
+
+    /// Answers the request that asks for the methods (RFC 4252 section 5.2).
+    pub fn none(&mut self, _user: &str) -> Auth {
+        self.reject()
+    }
+
+    /// Checks a password.
+    pub async fn password(&mut self, user: &str, password: &str) -> Auth {
+        let credential = Credential::Password(Secret::new(password.to_owned()));
+        metrics::login_attempt(LoginMethod::Password);
+        let checked = self.check(user, credential).await;
+        self.conclude(user, LoginMethod::Password, checked).await
+    }
+
+    /// Tells whether a key would do (RFC 4252 section 7): the client then signs with it.
+    pub async fn key_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Auth {
+        if matches!(offer.algorithm, Algorithm::Rsa { hash: None }) {
+            return self.refuse(
+                user,
+                LoginMethod::PublicKey,
+                &refused("SHA-1 signatures are refused"),
+            );
+        }
+        let Ok(key) = key_line(offer.public_key) else { return self.reject() };
+        let username = Username::stored(user);
+        if !self.knows(&username, &key) {
+            self.count_key(&key);
+            let outcome = self.check(user, Credential::PublicKey(key.clone())).await;
+            self.offered = Some(KnownKey { username, key, outcome });
+            if let Some(KnownKey { outcome: Err(fault), .. }) = &self.offered {
+                let fault = fault.clone();
+                return self.refuse(user, LoginMethod::PublicKey, &fault);
+            }
+        }
+        match &self.offered {
+            Some(KnownKey { outcome: Ok(_), .. }) => Auth::Accept,
+            _ => self.reject(),
+        }
+    }
+
+    /// Logs in with a key whose signature has been verified.
+    pub async fn key_verified(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Auth {
+        let username = Username::stored(user);
+        let known = key_line(key.public_key).is_ok_and(|key| self.knows(&username, &key));
+        let outcome = match self.offered.take() {
+            Some(offered) if known => offered.outcome,
+            _ => Err(refused("the signed key was not offered before")),
+        };
+        self.conclude(user, LoginMethod::PublicKey, outcome).await
+    }
+
+    /// Starts or continues a question-and-answer login (RFC 4256).
+    pub async fn dialog(&mut self, user: &str, answers: Option<Vec<Bytes>>) -> Auth {
+        let method = LoginMethod::KeyboardInteractive;
+        if !self.context.offers.methods.contains(&MethodKind::KeyboardInteractive) {
+            return self.reject();
+        }
+        if answers.is_none() {
+            self.connection.tried.store(true, Ordering::Relaxed);
+            metrics::login_attempt(method);
+        }
+        match self.dialog_step(user, answers).await {
+            Ok(DialogStep::Ask { instruction, prompts }) => Auth::Partial {
+                name: "".into(),
+                instructions: instruction.into(),
+                prompts: prompts
+                    .into_iter()
+                    .map(|p| (p.text.into(), p.echo))
+                    .collect::<Vec<_>>()
+                    .into(),
+            },
+            Ok(DialogStep::Accepted(outcome)) => self.conclude(user, method, Ok(*outcome)).await,
+            Err(fault) => self.conclude(user, method, Err(fault)).await,
+        }
+    }
+
+    async fn dialog_step(
+        &mut self,
+        user: &str,
+        answers: Option<Vec<Bytes>>,
+    ) -> Result<DialogStep, Fault> {
+        let username = Username::stored(user);
+        let (mut dialog, answers) = match (answers, self.dialog.take()) {
+            (None, _) => {
+                let start = DialogStart {
+                    username: username.clone(),
+                    client_address: self.connection.peer,
+                    connection: self.connection.id.clone(),
+                };
+                (self.context.control.start_dialog(start).await?, Vec::new())
+            }
+            (Some(answers), Some((asked, dialog))) if asked == username => (dialog, answers),
+            (Some(_), _) => return Err(refused("an answer without a question")),
+        };
+        let step = dialog.next(answers.iter().map(answer_text).collect()).await?;
+        if matches!(step, DialogStep::Ask { .. }) {
+            self.dialog = Some((username, dialog));
+        }
+        Ok(step)
+    }
+
+    fn knows(&self, username: &Username, key: &str) -> bool {
+        self.offered.as_ref().is_some_and(|known| known.username == *username && known.key == key)
+    }
+
+    /// An attempt is counted once per key, when it is first offered.
+    fn count_key(&mut self, key: &str) {
+        if self.counted_keys.len() < MAX_COUNTED_KEYS && self.counted_keys.insert(key.to_owned()) {
+            metrics::login_attempt(LoginMethod::PublicKey);
+        }
+    }
+
+    async fn check(&mut self, user: &str, credential: Credential) -> Result<LoginOutcome, Fault> {
+        self.connection.tried.store(true, Ordering::Relaxed);
+        let username =
+            Username::parse(user).map_err(|fault| refused("unusable user name").because(fault))?;
+        let attempt = LoginAttempt {
+            username,
+            credential,
+            client_address: self.connection.peer,
+            connection: self.connection.id.clone(),
+        };
+        self.context.control.authenticate(attempt).await
+    }
+
+    /// Gives a place to a login that proved its credential, or refuses it.
+    async fn conclude(
+        &mut self,
+        user: &str,
+        method: LoginMethod,
+        checked: Result<LoginOutcome, Fault>,
+    ) -> Auth {
+        let started = match checked {
+            Ok(outcome) => self.start(method, outcome).await,
+            Err(fault) => Err(fault),
+        };
+        match started {
+            Ok(()) => {
+                metrics::login_result(method, metrics::Outcome::Ok);
+                Auth::Accept
+            }
+            Err(fault) => self.refuse(user, method, &fault),
+        }
+    }
+
+    async fn start(&mut self, method: LoginMethod, outcome: LoginOutcome) -> Result<(), Fault> {
+        let account = Arc::new(outcome.account);
+        let client_version = self.client.clone().unwrap_or_default();
+        let start = SessionStart {
+            connection: self.connection.id.clone(),
+            node: self.context.node.clone(),
+            username: account.username.clone(),
+            method,
+            client_address: self.connection.peer,
+            client_version: client_version.clone(),
+        };
+        self.context.control.open_session(start).await?;
+        let transfers = Arc::new(Transfers::default());
+        let opened =
+            UserFiles::open(&self.context, &account, &self.connection.id, Arc::clone(&transfers))
+                .await;
+        let files = match opened {
+            Ok(files) => files,
+            Err(fault) => {
+                let closed = self.context.control.close_session(self.connection.id.clone()).await;
+                return Err(closed.err().unwrap_or(fault).context("opening the files"));
+            }
+        };
+        let session =
+            Arc::new(Session::new(&self.connection, account, client_version, files, transfers));
+        self.context.registry.insert(&session);
+        self.connection
+            .session
+            .set(session)
+            .map_err(|_| Fault::internal("the connection is logged in already"))
+    }
+
+    fn refuse(&self, user: &str, method: LoginMethod, fault: &Fault) -> Auth {
+        metrics::login_result(method, metrics::Outcome::Failed);
+        login_failed(self.connection.peer.ip(), user, method.name(), &fault.to_string());
+        self.reject()
+    }
+
+    /// Every refusal names all methods: without them russh takes the tried one away.
+    fn reject(&self) -> Auth {
+        Auth::Reject {
+            proceed_with_methods: Some(MethodSet::from(self.context.offers.methods.as_slice())),
+            partial_success: false,
+        }
+    }
+}
+
+fn key_line(key: &PublicKey) -> Result<String, Fault> {
+    let bare = PublicKey::new(key.key_data().clone(), "");
+    bare.to_openssh().map_err(|error| Fault::invalid("unusable key").because(error))
+}
+
+fn answer_text(answer: &Bytes) -> Secret<String> {
+    Secret::new(String::from_utf8_lossy(answer).into_owned())
+}

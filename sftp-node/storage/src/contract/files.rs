@@ -1,0 +1,93 @@
+//! Reading and writing of single files.
+
+use bytes::Bytes;
+use ferryd_domain::FaultKind;
+
+use super::{Ground, NEW, kind};
+use crate::WriteHow;
+
+pub async fn what_is_written_is_read(ground: &Ground) {
+    ground.put("/file", b"some bytes").await;
+    assert_eq!(ground.get("/file").await.unwrap(), b"some bytes");
+    let entry = ground.at("/file").await.stat().await.unwrap();
+    assert!(entry.is_file());
+    assert_eq!(entry.size, 10);
+}
+
+pub async fn slices_may_come_in_any_order_and_leave_holes(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().resume, "writing at any offset") {
+        return;
+    }
+    let file = ground.open("/file", NEW).await.unwrap();
+    let slices = |parts: &[&'static str]| parts.iter().map(|part| Bytes::from(*part)).collect();
+    file.write_at(10, slices(&["end", "", "!"])).await.unwrap();
+    file.write_at(0, slices(&["be", "gin"])).await.unwrap();
+    assert_eq!(file.stat().await.unwrap().size, 14);
+    file.finish().await.unwrap();
+    assert_eq!(ground.get("/file").await.unwrap(), b"begin\0\0\0\0\0end!");
+    let file = ground.open("/file", NEW).await.unwrap();
+    assert!(file.write_at(u64::MAX - 1, slices(&["x", "y"])).await.is_err());
+}
+
+pub async fn reading_stops_at_the_end_of_the_file(ground: &Ground) {
+    ground.put("/file", b"0123456789").await;
+    let file = ground.at("/file").await.open_read().await.unwrap();
+    assert_eq!(file.read_at(4, 3, b"head".to_vec()).await.unwrap(), b"head456");
+    assert_eq!(file.read_at(8, 100, Vec::with_capacity(5000)).await.unwrap(), b"89");
+    assert_eq!(file.read_at(10, 100, Vec::new()).await.unwrap(), b"");
+    for offset in [11, i64::MAX as u64, u64::MAX] {
+        assert_eq!(file.read_at(offset, 100, b"h".to_vec()).await.unwrap(), b"h");
+    }
+    assert_eq!(file.stat().await.unwrap().size, 10);
+}
+
+pub async fn only_regular_files_are_opened(ground: &Ground) {
+    ground.make_directory("/dir").await;
+    let reading = ground.at("/dir").await.open_read().await;
+    assert_eq!(kind(reading), FaultKind::IsADirectory);
+    for mode in super::MODES {
+        for path in ["/dir", "/"] {
+            let writing = ground.open(path, WriteHow { mode, ..NEW }).await;
+            assert_eq!(kind(writing), FaultKind::Unsupported, "{path} {mode:?}");
+        }
+    }
+    ground.put("/file", b"").await;
+    assert_eq!(kind(ground.at("/file").await.list().await), FaultKind::NotADirectory);
+}
+
+pub async fn a_missing_file_is_only_made_on_request(ground: &Ground) {
+    assert_eq!(kind(ground.get("/none").await), FaultKind::NotFound);
+    assert_eq!(kind(ground.at("/none").await.stat().await), FaultKind::NotFound);
+    for mode in super::MODES {
+        let opened = ground.open("/none", WriteHow { mode, create: false, ..NEW }).await;
+        assert_eq!(kind(opened), FaultKind::NotFound, "{mode:?}");
+    }
+    assert!(ground.names("/").await.is_empty());
+}
+
+pub async fn an_exclusive_open_refuses_an_existing_file(ground: &Ground) {
+    ground.put("/file", b"old").await;
+    for mode in super::MODES {
+        let how = WriteHow { mode, exclusive: true, ..NEW };
+        let opened = ground.open("/file", how).await;
+        assert_eq!(kind(opened), FaultKind::AlreadyExists, "{mode:?}");
+        ground.open("/new", how).await.unwrap().finish().await.unwrap();
+        ground.at("/new").await.remove_file().await.unwrap();
+    }
+    assert_eq!(ground.get("/file").await.unwrap(), b"old");
+}
+
+pub async fn a_file_open_for_both_is_read_while_it_is_written(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().resume, "writing at any offset") {
+        return;
+    }
+    for mode in super::MODES {
+        let file = ground.open("/both", WriteHow { mode, read: true, ..NEW }).await.unwrap();
+        file.write_at(0, vec![Bytes::from_static(b"abc")]).await.unwrap();
+        assert_eq!(file.read_at(1, 10, Vec::new()).await.unwrap(), b"bc", "{mode:?}");
+        file.sync().await.unwrap();
+        file.finish().await.unwrap();
+    }
+    let file = ground.open("/both", NEW).await.unwrap();
+    assert_eq!(kind(file.read_at(0, 1, Vec::new()).await), FaultKind::Unsupported);
+}
