@@ -46,7 +46,7 @@ impl Adoption<'_> {
             (Value::Array(_), Value::Array(given)) => {
                 Value::Array(given.into_iter().map(lower_keys).collect())
             }
-            (Value::Array(_), given @ Value::Object(_)) => Value::Array(vec![lower_keys(given)]),
+            (Value::Array(_), Value::Object(given)) => one_or_numbered(given),
             (Value::Array(_), given) => Value::Array(vec![given]),
             (known, Value::String(given)) => text(known, &key, &given)?,
             (Value::Bool(_), Value::Number(given)) => text(known, &key, &given.to_string())?,
@@ -137,6 +137,20 @@ fn number(text: &str) -> Option<Value> {
 fn list(text: &str) -> Value {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+}
+
+/// Formats without lists number the elements; a single block may stand for a list of one.
+fn one_or_numbered(given: Map<String, Value>) -> Value {
+    let numbered = given.keys().all(|key| key.parse::<usize>().is_ok()) && !given.is_empty();
+    if !numbered {
+        return Value::Array(vec![lower_keys(Value::Object(given))]);
+    }
+    let mut elements: Vec<_> = given
+        .into_iter()
+        .map(|(key, value)| (key.parse::<usize>().unwrap_or_default(), lower_keys(value)))
+        .collect();
+    elements.sort_by_key(|(number, _)| *number);
+    Value::Array(elements.into_iter().map(|(_, value)| value).collect())
 }
 
 fn lower_keys(value: Value) -> Value {

@@ -1,5 +1,7 @@
 //! The formats of configuration files: a row per extension. Each gives the same tree.
 
+mod flat;
+
 use ferryd_domain::Fault;
 use serde_json::Value;
 
@@ -27,7 +29,17 @@ impl Broken {
 }
 
 /// Extensions in the order in which they are looked for.
-const FORMATS: [(&str, Parse); 4] = [("json", json), ("toml", toml), ("yaml", yaml), ("yml", yaml)];
+const FORMATS: [(&str, Parse); 9] = [
+    ("json", json),
+    ("toml", toml),
+    ("yaml", yaml),
+    ("yml", yaml),
+    ("properties", flat::properties),
+    ("props", flat::properties),
+    ("prop", flat::properties),
+    ("env", flat::envfile),
+    ("envfile", flat::envfile),
+];
 
 /// Returns the extensions in the order in which they are looked for.
 pub(crate) fn extensions() -> impl Iterator<Item = &'static str> {

@@ -97,6 +97,11 @@ const TOML: &str = "[SFTPD]\nbind_port = 3022\numask = \"0077\"\n[[sftpd.keys]]\
 const YAML: &str = "sftpd:\n  bind_port: 3022\n  umask: '0077'\n  keys:\n    - private_key: a\n  \
     actions:\n    execute_on: [upload]\ndata_provider:\n  connection_string: x\n";
 
+const PROPERTIES: &str = "sftpd.bind_port=3022\nsftpd.umask=0077\nsftpd.keys.0.private_key=a\n\
+    sftpd.actions.execute_on=upload\ndata_provider.connectionstring=x\n";
+const ENVFILE: &str = "SFTPD__BIND_PORT=3022\nSFTPD__UMASK='0077'\nSFTPD__KEYS__0__PRIVATE_KEY=a\n\
+    SFTPD__ACTIONS__EXECUTE_ON=upload\nDATA_PROVIDER__CONNECTION_STRING=x\n";
+
 #[test]
 fn the_same_configuration_in_every_format_gives_the_same_settings() {
     let wanted = loaded(&[("ferryd.json", JSON)], &[]);
@@ -107,6 +112,8 @@ fn the_same_configuration_in_every_format_gives_the_same_settings() {
     assert_eq!(loaded(&[("ferryd.toml", TOML)], &[]), wanted);
     assert_eq!(loaded(&[("ferryd.yaml", YAML)], &[]), wanted);
     assert_eq!(loaded(&[("sftpgo.yml", YAML)], &[]), wanted);
+    assert_eq!(loaded(&[("ferryd.properties", PROPERTIES)], &[]), wanted);
+    assert_eq!(loaded(&[("sftpgo.env", ENVFILE)], &[]), wanted);
 }
 
 #[test]
@@ -167,6 +174,7 @@ fn a_broken_file_ends_the_start_with_file_and_line() {
         ("ferryd.json", "{\n\"sftpd\": {\n\"bind_port\": ,\n"),
         ("ferryd.toml", "[sftpd]\n\nbind_port = = 3\n"),
         ("ferryd.yaml", "sftpd:\n  bind_port: 1\n  keys: [a\n"),
+        ("ferryd.env", "SFTPD__BIND_PORT\n"),
     ] {
         let fault = load_with(&[(name, text)], &[]).unwrap_err();
         assert!(fault.public().contains(name), "{fault}");
