@@ -1,1 +1,63 @@
-//! memory
+//! Files in memory: a second storage for tests and fuzzing, with the same rules and no disk. Not
+//! offered to accounts.
+
+mod handles;
+mod place;
+mod tree;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ferryd_domain::{Fault, VirtualPath};
+
+use crate::{Capabilities, Links, Place, Storage};
+use place::MemoryPlace;
+use tree::{SharedTree, Tree};
+
+/// An empty storage in memory.
+#[derive(Debug)]
+pub struct MemoryStorage {
+    tree: SharedTree,
+}
+
+impl MemoryStorage {
+    /// Returns an empty storage.
+    pub fn new() -> Self {
+        Self { tree: SharedTree::new(Tree::new()) }
+    }
+}
+
+impl Default for MemoryStorage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            resume: true,
+            symlinks: true,
+            attributes: true,
+            rename_directories: true,
+            local: false,
+        }
+    }
+
+    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
+        let (parent, path) = self.tree.lock().locate(path, links)?;
+        Ok(Arc::new(MemoryPlace::new(self.tree.clone(), parent, path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn open() -> ((), Arc<dyn Storage>) {
+        ((), Arc::new(MemoryStorage::new()))
+    }
+
+    crate::storage_contract!(open);
+}

@@ -1,0 +1,246 @@
+//! Open files and directories of the storage in memory.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ferryd_domain::{Fault, FaultKind};
+
+use super::tree::{Content, Inode, SharedTree, fault, missing};
+use crate::{Entry, Listing, ReadHandle, SetAttributes, WriteHandle, WriteHow, WriteMode};
+
+/// A file open for reading.
+#[derive(Debug)]
+pub(super) struct MemoryReader {
+    tree: SharedTree,
+    inode: Inode,
+}
+
+impl MemoryReader {
+    pub(super) fn new(tree: SharedTree, inode: Inode) -> Self {
+        Self { tree, inode }
+    }
+}
+
+fn read(
+    tree: &SharedTree,
+    inode: Inode,
+    offset: u64,
+    length: usize,
+    mut buffer: Vec<u8>,
+) -> Result<Vec<u8>, Fault> {
+    let tree = tree.lock();
+    let data = tree.file(inode)?;
+    let start = usize::try_from(offset).map_or(data.len(), |start| start.min(data.len()));
+    let end = start.saturating_add(length).min(data.len());
+    buffer.extend_from_slice(data.get(start..end).unwrap_or_default());
+    Ok(buffer)
+}
+
+#[async_trait]
+impl ReadHandle for MemoryReader {
+    async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        read(&self.tree, self.inode, offset, length, buffer)
+    }
+
+    async fn stat(&self) -> Result<Entry, Fault> {
+        self.tree.lock().entry(self.inode)
+    }
+
+    async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        self.tree.lock().set(self.inode, &set)
+    }
+
+    fn is_immediate(&self) -> bool {
+        true
+    }
+}
+
+/// A file open for writing. An atomic upload is a node that nothing names until its end.
+#[derive(Debug)]
+pub(super) struct MemoryWriter {
+    tree: SharedTree,
+    parent: Inode,
+    name: Vec<u8>,
+    how: WriteHow,
+    inode: Inode,
+    replaced: Option<u64>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    ended: bool,
+    times: SetAttributes,
+}
+
+impl MemoryWriter {
+    pub(super) fn open(
+        shared: &SharedTree,
+        parent: Inode,
+        name: &[u8],
+        how: WriteHow,
+    ) -> Result<Self, Fault> {
+        let mut tree = shared.lock();
+        let old = match tree.child(parent, name) {
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == FaultKind::NotFound && how.create => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(old) = old {
+            match &tree.node(old)?.content {
+                Content::Directory(_) => return Err(Fault::unsupported("is a directory")),
+                Content::Link(_) => return Err(Fault::failed("not a regular file")),
+                Content::File(_) if how.exclusive => {
+                    return Err(fault(FaultKind::AlreadyExists, "file already exists"));
+                }
+                Content::File(_) => {}
+            }
+        }
+        let replaced = old.map(|old| tree.file(old).map(|data| data.len() as u64)).transpose()?;
+        let inode = match (how.mode, old) {
+            (WriteMode::Direct, Some(old)) => {
+                if how.truncate {
+                    tree.resize(old, 0)?;
+                }
+                old
+            }
+            (WriteMode::Direct, None) => {
+                let inode = tree.add(Content::File(Vec::new()), how.permissions);
+                tree.link(parent, name, inode)?;
+                inode
+            }
+            (WriteMode::Atomic | WriteMode::AtomicKeepPart, None) => {
+                tree.add(Content::File(Vec::new()), how.permissions)
+            }
+            (WriteMode::Atomic | WriteMode::AtomicKeepPart, Some(old)) => {
+                let data = if how.truncate { Vec::new() } else { tree.file(old)?.clone() };
+                let permissions = tree.node(old)?.permissions;
+                tree.add(Content::File(data), permissions)
+            }
+        };
+        drop(tree);
+        let (tree, name, progress) = (shared.clone(), name.to_vec(), Mutex::default());
+        Ok(Self { tree, parent, name, how, inode, replaced, progress })
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) -> Result<SetAttributes, Fault> {
+        let mut progress = self.progress();
+        if std::mem::replace(&mut progress.ended, true) {
+            return Err(Fault::failed("upload has ended"));
+        }
+        Ok(progress.times)
+    }
+
+    fn publish(&self) -> Result<(), Fault> {
+        if self.how.mode == WriteMode::Direct {
+            return Ok(());
+        }
+        let mut tree = self.tree.lock();
+        match tree.child(self.parent, &self.name) {
+            Ok(old) if tree.directory(old).is_ok() => {
+                return Err(fault(FaultKind::IsADirectory, "is a directory"));
+            }
+            Ok(_) if self.how.exclusive => {
+                return Err(fault(FaultKind::AlreadyExists, "file already exists"));
+            }
+            Ok(_) => drop(tree.unlink(self.parent, &self.name)?),
+            Err(_) => {}
+        }
+        tree.link(self.parent, &self.name, self.inode)
+    }
+
+    fn abort_now(&self) -> Result<(), Fault> {
+        self.end()?;
+        match self.how.mode {
+            WriteMode::Direct | WriteMode::Atomic => Ok(()),
+            WriteMode::AtomicKeepPart => self.publish(),
+        }
+    }
+}
+
+impl Drop for MemoryWriter {
+    fn drop(&mut self) {
+        // Ended already, or in the way of a directory: nothing is left to do.
+        let _ = self.abort_now();
+    }
+}
+
+#[async_trait]
+impl WriteHandle for MemoryWriter {
+    async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        let mut tree = self.tree.lock();
+        let mut position = offset;
+        for slice in data {
+            tree.write(self.inode, position, &slice)?;
+            position = position.saturating_add(slice.len() as u64);
+        }
+        Ok(())
+    }
+
+    async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        if !self.how.read {
+            return Err(Fault::unsupported("not open for reading"));
+        }
+        read(&self.tree, self.inode, offset, length, buffer)
+    }
+
+    async fn stat(&self) -> Result<Entry, Fault> {
+        self.tree.lock().entry(self.inode)
+    }
+
+    async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
+        self.tree.lock().set(self.inode, &set)?;
+        let times = &mut self.progress().times;
+        times.accessed = set.accessed.or(times.accessed);
+        times.modified = set.modified.or(times.modified);
+        Ok(())
+    }
+
+    async fn sync(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn finish(&self) -> Result<(), Fault> {
+        let times = self.end()?;
+        self.tree.lock().set(self.inode, &times)?;
+        self.publish()
+    }
+
+    async fn abort(&self) -> Result<(), Fault> {
+        self.abort_now()
+    }
+
+    fn replaced(&self) -> Option<u64> {
+        self.replaced
+    }
+}
+
+/// An open directory: its names when it was opened.
+#[derive(Debug)]
+pub(super) struct MemoryListing {
+    tree: SharedTree,
+    names: std::vec::IntoIter<(Vec<u8>, Inode)>,
+}
+
+impl MemoryListing {
+    pub(super) fn new(tree: SharedTree, names: Vec<(Vec<u8>, Inode)>) -> Self {
+        Self { tree, names: names.into_iter() }
+    }
+}
+
+#[async_trait]
+impl Listing for MemoryListing {
+    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+        let tree = self.tree.lock();
+        let batch = self.names.by_ref().take(most);
+        let entries: Result<Vec<_>, Fault> = batch
+            .map(|(name, inode)| Ok((name, tree.entry(inode).map_err(|_| missing())?)))
+            .collect();
+        entries
+    }
+}
