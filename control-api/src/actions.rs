@@ -13,6 +13,7 @@ use ferryd_data_provider::ActionsConfig;
 use ferryd_domain::{AccountAction, AccountEvent, EventId, Fault, FileAction, FileEvent};
 use futures::future::join_all;
 
+use crate::accounts::AccountListener;
 use crate::programs::Programs;
 use crate::quota::Recent;
 use command::CommandReceiver;
@@ -72,8 +73,17 @@ impl Actions {
         Ok(())
     }
 
+    /// Waits this long for what is queued, then gives up the rest and logs each event of it.
+    pub async fn shutdown(&self, limit: Duration) {
+        let files = join_all(self.files.0.iter().map(|queue| queue.shutdown(limit)));
+        let accounts = join_all(self.accounts.0.iter().map(|queue| queue.shutdown(limit)));
+        tokio::join!(files, accounts);
+    }
+}
+
+impl AccountListener for Actions {
     /// Takes an account event. When too many wait it is dropped and logged.
-    pub fn account_changed(&self, event: AccountEvent) {
+    fn account_changed(&self, event: AccountEvent) {
         if !self.account_actions.contains(&event.action) {
             return;
         }
@@ -81,13 +91,6 @@ impl Actions {
         if self.accounts.put(event).is_err() {
             tracing::warn!(sender = "actions", event = %id, "too many events wait, one is dropped");
         }
-    }
-
-    /// Waits this long for what is queued, then gives up the rest and logs each event of it.
-    pub async fn shutdown(&self, limit: Duration) {
-        let files = join_all(self.files.0.iter().map(|queue| queue.shutdown(limit)));
-        let accounts = join_all(self.accounts.0.iter().map(|queue| queue.shutdown(limit)));
-        tokio::join!(files, accounts);
     }
 }
 

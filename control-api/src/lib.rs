@@ -2,7 +2,9 @@
 
 pub mod accounts;
 pub mod actions;
+pub mod auth;
 pub mod clock;
+pub mod control_plane;
 pub mod nodes;
 pub mod passwords;
 pub mod programs;

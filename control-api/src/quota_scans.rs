@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferryd_control_plane::{NodeCommand, NodeId, ScanId, ScanOutcome};
-use ferryd_domain::{Account, Fault, FaultKind, Username};
+use ferryd_domain::{Account, Fault, FaultKind, Secret, Username};
 
+use crate::accounts::Accounts;
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking};
 
@@ -14,6 +15,7 @@ use crate::quota::{Quota, Tracking};
 pub struct QuotaScans {
     nodes: Arc<Nodes>,
     quota: Arc<Quota>,
+    accounts: Arc<Accounts>,
     running: Mutex<HashMap<Username, Scan>>,
 }
 
@@ -26,8 +28,8 @@ struct Scan {
 
 impl QuotaScans {
     /// Returns no scans over these nodes.
-    pub fn new(nodes: Arc<Nodes>, quota: Arc<Quota>) -> Self {
-        Self { nodes, quota, running: Mutex::default() }
+    pub fn new(nodes: Arc<Nodes>, quota: Arc<Quota>, accounts: Arc<Accounts>) -> Self {
+        Self { nodes, quota, accounts, running: Mutex::default() }
     }
 
     /// Starts a scan on one of the nodes. Without quota tracking nothing is done.
@@ -38,6 +40,8 @@ impl QuotaScans {
         if self.quota.tracking() == Tracking::Off {
             return Ok(());
         }
+        let mut account = self.accounts.with_clear_secrets(account).await?;
+        account.password = Secret::default();
         let scan = ScanId(uuid::Uuid::new_v4().to_string());
         let node = self.enter(&account.username, &scan)?;
         let username = account.username.clone();

@@ -16,8 +16,7 @@ const MAX_LINE: usize = 64 * 1024;
 /// A program that asks and is answered. Dropping it kills the program and its children.
 #[derive(Debug)]
 pub struct Conversation {
-    /// Held for its drop.
-    _running: Running,
+    running: Running,
     stdin: ChildStdin,
     stdout: ChildStdout,
     buffer: Vec<u8>,
@@ -30,7 +29,8 @@ impl Conversation {
     pub(super) fn new(mut running: Running, deadline: Instant) -> Result<Self, Fault> {
         let (stdin, stdout) =
             running.take_dialog().ok_or_else(|| Fault::internal("a program without pipes"))?;
-        Ok(Self { _running: running, stdin, stdout, buffer: Vec::new(), total: 0, deadline })
+        running.kill_at(deadline);
+        Ok(Self { running, stdin, stdout, buffer: Vec::new(), total: 0, deadline })
     }
 
     /// Returns the next line without its end, `None` when the program has closed its output.
@@ -64,6 +64,11 @@ impl Conversation {
             }
         })
         .await
+    }
+
+    /// Ends the program and its children now.
+    pub fn end(&mut self) {
+        self.running.kill();
     }
 
     async fn read_line(

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{Invocation, MAX_OUTPUT};
 
@@ -37,7 +38,9 @@ pub(super) enum Streams {
 pub(super) struct Running {
     group: Group,
     child: Child,
-    errors: Errors,
+    errors: Background,
+    /// Kills the group when its time is over, although nobody asks.
+    watchdog: Background,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -45,9 +48,9 @@ pub(super) struct Running {
 #[derive(Debug)]
 struct Group(Option<Pid>);
 
-/// The task that reads standard error.
+/// A task that ends with the program's owner.
 #[derive(Debug)]
-struct Errors(Option<JoinHandle<()>>);
+struct Background(Option<JoinHandle<()>>);
 
 impl Running {
     pub(super) async fn start(
@@ -62,7 +65,29 @@ impl Running {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let program = invocation.program.display().to_string();
         let errors = child.stderr.take().map(|errors| tokio::spawn(log_errors(program, errors)));
-        Ok(Self { group: Group(pid), child, errors: Errors(errors), _permit: permit })
+        Ok(Self {
+            group: Group(pid),
+            child,
+            errors: Background(errors),
+            watchdog: Background(None),
+            _permit: permit,
+        })
+    }
+
+    /// Kills the program at the deadline, also while its owner waits for something else. For a
+    /// program that is not waited for: its process id stays its own until it is dropped.
+    pub(super) fn kill_at(&mut self, deadline: Instant) {
+        // Not a `Group`: an aborted task is dropped at a time when the number may be another's.
+        let Some(pid) = self.group.0 else { return };
+        self.watchdog = Background(Some(tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            kill_group(pid);
+        })));
+    }
+
+    /// Kills the program and its children.
+    pub(super) fn kill(&self) {
+        self.group.kill();
     }
 
     /// Takes the two ends of a dialog.
@@ -108,16 +133,26 @@ impl Running {
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
+impl Group {
+    fn kill(&self) {
         if let Some(pid) = self.0 {
-            // ESRCH: everybody has left already.
-            let _ = kill_process_group(pid, Signal::KILL);
+            kill_group(pid);
         }
     }
 }
 
-impl Drop for Errors {
+fn kill_group(pid: Pid) {
+    // ESRCH: everybody has left already.
+    let _ = kill_process_group(pid, Signal::KILL);
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Drop for Background {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {
             task.abort();

@@ -1,0 +1,191 @@
+//! `LocalControlPlane`: the control plane in this process. Delegates to the modules that know;
+//! owns the tasks that free what is lost and write what waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ferryd_control_plane::{
+    ConnectionId, ControlPlane, DialogStart, Grant, GrantRequest, LoginAttempt, LoginDialog,
+    LoginOutcome, NodeCommands, NodeInfo, NodeReport, ScanOutcome, SessionLease, SessionStart,
+    UsageChange,
+};
+use ferryd_data_provider::{DataProvider, DataProviderConfig};
+use ferryd_domain::policy::login::{check_account, refused};
+use ferryd_domain::{Fault, FaultKind, FileEvent, QuotaUsage, Username};
+use tokio::task::JoinHandle;
+
+use crate::accounts::Accounts;
+use crate::actions::Actions;
+use crate::auth::Auth;
+use crate::nodes::Nodes;
+use crate::quota::{Quota, Tracking, Writes};
+use crate::quota_scans::QuotaScans;
+use crate::sessions::Sessions;
+
+/// How often what has lapsed is freed.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The control plane over a data provider.
+#[derive(Debug)]
+pub struct LocalControlPlane {
+    provider: Arc<dyn DataProvider>,
+    accounts: Arc<Accounts>,
+    actions: Arc<Actions>,
+    auth: Arc<Auth>,
+    sessions: Arc<Sessions>,
+    nodes: Arc<Nodes>,
+    quota: Arc<Quota>,
+    scans: Arc<QuotaScans>,
+    writes: Writes,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl LocalControlPlane {
+    /// Starts the control plane; must be called within a runtime.
+    ///
+    /// # Errors
+    /// `InvalidInput` for login programs that cannot be used.
+    pub fn start(
+        provider: Arc<dyn DataProvider>,
+        accounts: Arc<Accounts>,
+        actions: Arc<Actions>,
+        config: &DataProviderConfig,
+        dialog_program: &str,
+    ) -> Result<Self, Fault> {
+        let auth = Arc::new(Auth::build(Arc::clone(&accounts), config, dialog_program)?);
+        let writes = match config.manage_users {
+            0 => Writes::Forbidden,
+            _ => Writes::Allowed,
+        };
+        let sessions = Arc::new(Sessions::default());
+        let nodes = Arc::new(Nodes::new(Arc::clone(&sessions)));
+        let quota = Arc::new(Quota::new(
+            Arc::clone(&provider),
+            Arc::clone(&sessions),
+            Tracking::from_number(config.track_quota),
+            writes,
+        ));
+        let scans = Arc::new(QuotaScans::new(
+            Arc::clone(&nodes),
+            Arc::clone(&quota),
+            Arc::clone(&accounts),
+        ));
+        let tasks = vec![
+            tokio::spawn(Arc::clone(&quota).write_behind()),
+            tokio::spawn(sweep(Arc::clone(&sessions), Arc::clone(&nodes), Arc::clone(&quota))),
+        ];
+        Ok(Self { provider, accounts, actions, auth, sessions, nodes, quota, scans, writes, tasks })
+    }
+
+    /// Returns the attached nodes.
+    pub fn nodes(&self) -> Arc<Nodes> {
+        Arc::clone(&self.nodes)
+    }
+
+    /// Returns the used quota.
+    pub fn quota(&self) -> Arc<Quota> {
+        Arc::clone(&self.quota)
+    }
+
+    /// Returns the quota scans.
+    pub fn quota_scans(&self) -> Arc<QuotaScans> {
+        Arc::clone(&self.scans)
+    }
+
+    /// Writes what waits and gives the actions this long to end. Called last.
+    ///
+    /// # Errors
+    /// `Unavailable` when the usage could not be written.
+    pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
+        let (flushed, ()) = tokio::join!(self.quota.flush(), self.actions.shutdown(limit));
+        flushed
+    }
+
+    async fn record_login(&self, username: &Username) {
+        if self.writes == Writes::Forbidden {
+            return;
+        }
+        // A login is not refused because its time cannot be noted.
+        if let Err(fault) = self.provider.record_login(username, crate::clock::now_ms()).await {
+            tracing::warn!(
+                sender = "control_plane", %username, error = %fault, "last login cannot be written"
+            );
+        }
+    }
+}
+
+impl Drop for LocalControlPlane {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn sweep(sessions: Arc<Sessions>, nodes: Arc<Nodes>, quota: Arc<Quota>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        sessions.sweep();
+        nodes.sweep();
+        quota.sweep();
+    }
+}
+
+#[async_trait]
+impl ControlPlane for LocalControlPlane {
+    async fn authenticate(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Fault> {
+        self.auth.authenticate(&attempt).await
+    }
+
+    async fn start_dialog(&self, start: DialogStart) -> Result<Box<dyn LoginDialog>, Fault> {
+        Arc::clone(&self.auth).start_dialog(&start).await
+    }
+
+    async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
+        let account =
+            self.accounts.find(&start.username).await.map_err(|fault| match fault.kind() {
+                FaultKind::NotFound => refused("the account is gone"),
+                _ => fault,
+            })?;
+        check_account(&account, crate::clock::now_ms())?;
+        let lease = self.sessions.open(&account, &start)?;
+        self.record_login(&start.username).await;
+        Ok(lease)
+    }
+
+    async fn close_session(&self, session: ConnectionId) -> Result<(), Fault> {
+        self.sessions.close(&session);
+        self.quota.end_session(&session);
+        Ok(())
+    }
+
+    async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
+        Ok(self.nodes.attach(node))
+    }
+
+    async fn report(&self, report: NodeReport) -> Result<(), Fault> {
+        self.nodes.report(report);
+        Ok(())
+    }
+
+    async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
+        self.scans.finish(outcome).await
+    }
+
+    async fn quota_usage(&self, user: &Username) -> Result<QuotaUsage, Fault> {
+        self.quota.usage(user).await
+    }
+
+    async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
+        self.quota.reserve(&request).await
+    }
+
+    async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {
+        self.quota.change(&change).await
+    }
+
+    async fn dispatch(&self, event: FileEvent) -> Result<(), Fault> {
+        self.actions.file_changed(event)
+    }
+}
