@@ -52,6 +52,14 @@ impl Accounts {
         }
     }
 
+    /// Checks that the store answers.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn check(&self) -> Result<(), Fault> {
+        self.provider.check().await
+    }
+
     /// Returns the user with this name as it is stored, hash included.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl Credentials {
     /// Names were not encoded once; those with a slash led out of the directory.
     fn old_file(&self, username: &Username) -> Option<PathBuf> {
         let name = username.as_str();
-        let differs = encoded(name) != name;
+        let differs = encoded(name) != name && name.len() + SUFFIX.len() <= 255;
         (differs && !name.contains(['/', '\0']))
             .then(|| self.directory.join(format!("{name}{SUFFIX}")))
     }
