@@ -99,13 +99,17 @@ pub(crate) fn deadline_exceeded() -> Fault {
         .context("the control plane does not answer in time")
 }
 
-/// Returns message and sources of a status; its own `Display` shows all its metadata.
+/// Returns code, message and sources of a status, each text once; its own `Display` shows all its
+/// metadata.
 fn described(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     let mut next = std::error::Error::source(status);
     while let Some(error) = next {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let added = error.to_string();
+        if !text.contains(&added) {
+            text.push_str(": ");
+            text.push_str(&added);
+        }
         next = error.source();
     }
     text
