@@ -53,7 +53,6 @@ struct Shared {
     connection: ConnectionId,
     transfers: Arc<Transfers>,
     throttle: Arc<UserThrottle>,
-    umask: u32,
     write_mode: WriteMode,
     ignore_attributes: bool,
 }
@@ -91,7 +90,6 @@ impl UserFiles {
             context: Arc::clone(context),
             connection: connection.clone(),
             transfers,
-            umask,
             write_mode,
             ignore_attributes: context.config.setstat_mode == 1,
         };

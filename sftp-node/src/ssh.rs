@@ -4,6 +4,7 @@
 pub(crate) mod banner;
 mod channels;
 pub(crate) mod first_look;
+mod kexinit;
 mod login;
 pub(crate) mod offers;
 

@@ -74,8 +74,9 @@ async fn run(
 ) -> Result<(), String> {
     let deadline = Instant::now() + grace;
     let started = async {
-        let looked =
-            first_look::look(socket, &context.offers).await.map_err(|fault| fault.to_string())?;
+        let looked = first_look::look(socket, &context.offers, connection)
+            .await
+            .map_err(|e| e.to_string())?;
         let config = context.offers.choose(looked.offer);
         let handler = SshHandler::new(Arc::clone(context), Arc::clone(connection), looked.client);
         russh::server::run_stream(config, looked.stream, handler).await.map_err(|e| e.to_string())

@@ -22,7 +22,6 @@ const BATCH: usize = 32 * 1024;
 /// Serves the requests of one channel, one after another.
 #[derive(Debug)]
 pub(super) struct Dispatcher {
-    pub(super) session: Arc<Session>,
     pub(super) files: UserFiles,
     pub(super) handles: Handles,
     pub(super) queue: Arc<Queue>,
@@ -34,10 +33,9 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     /// Starts with no handle open.
-    pub fn new(session: Arc<Session>, queue: Arc<Queue>) -> Self {
+    pub fn new(session: &Session, queue: Arc<Queue>) -> Self {
         Self {
             files: session.files.clone(),
-            session,
             handles: Handles::default(),
             queue,
             out: Vec::new(),

@@ -44,7 +44,7 @@ pub(crate) async fn serve(
     let outgoing = Arc::new(outgoing);
     let queue = Arc::new(Queue::new(&context.reply_budget));
     let writer = tokio::spawn(writer::run(Arc::clone(&outgoing), Arc::clone(&queue)));
-    let mut dispatcher = Dispatcher::new(Arc::clone(&session), Arc::clone(&queue));
+    let mut dispatcher = Dispatcher::new(&session, Arc::clone(&queue));
     let end = read_all(&mut incoming, &mut dispatcher, &session).await;
     match &end {
         End::Eof => queue.drain(),

@@ -1,21 +1,184 @@
-//! A look at the first clear-text packets of a client before russh gets the socket.
+//! A look at the first clear-text packets of a client before russh gets the socket: stock clients
+//! ask for chacha20-poly1305 first although they can do AES-GCM, which costs both ends a third.
+//! Our identification goes out at once; what has been read is replayed.
 
-use ferryd_domain::Fault;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
+use super::kexinit::{self, Judgement, Seen};
 use super::offers::{Offer, Offers};
+use crate::listener::serve::Connection;
+
+/// A client on a short path sends its KEXINIT within this time.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+/// A client that has sent nothing by then gets the full offer.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What was seen, and the socket as if nothing had been read.
 pub(crate) struct Looked {
     /// The socket for russh.
-    pub stream: TcpStream,
+    pub stream: LookedStream,
     /// Which offer suits the client.
     pub offer: Offer,
     /// The client's identification line, when it came in time.
     pub client: Option<String>,
 }
 
-/// Looks at a new connection.
-pub(crate) async fn look(stream: TcpStream, _offers: &Offers) -> Result<Looked, Fault> {
-    Ok(Looked { stream, offer: Offer::Full, client: None })
+/// Sends our identification, looks at a new connection.
+///
+/// # Errors
+/// Those of the socket.
+pub(crate) async fn look(
+    mut socket: TcpStream,
+    offers: &Offers,
+    connection: &Arc<Connection>,
+) -> io::Result<Looked> {
+    let mut line = offers.identification.clone().into_bytes();
+    line.extend_from_slice(b"\r\n");
+    socket.write_all(&line).await?;
+    let mut seen = Vec::new();
+    let judged = read_first(&mut socket, &mut seen, offers.steers).await?;
+    tracing::debug!(
+        sender = "sftpd",
+        connection_id = %connection.id,
+        client = judged.client.as_deref().unwrap_or_default(),
+        hassh = judged.fingerprint.as_deref().unwrap_or_default(),
+        offer = ?judged.offer,
+        "client seen"
+    );
+    let offer = if offers.steers { judged.offer } else { Offer::Full };
+    let acknowledging = (offer == Offer::Full).then(|| Arc::clone(connection));
+    let stream = LookedStream { socket, replay: seen.into(), swallow: line.into(), acknowledging };
+    stream.acknowledge();
+    Ok(Looked { stream, offer, client: judged.client })
+}
+
+/// Reads until the KEXINIT is there, or enough time has passed for it to come. The wait follows
+/// the round trip, which the answer to our identification shows: nothing is known before it.
+async fn read_first(socket: &mut TcpStream, seen: &mut Vec<u8>, steers: bool) -> io::Result<Seen> {
+    let started = Instant::now();
+    let mut deadline = started + LONGEST_WAIT;
+    loop {
+        match timeout_at(deadline, socket.read_buf(seen)).await {
+            Err(_) => return Ok(kexinit::judge_at_deadline(seen)),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(0)) => return Ok(kexinit::judge_at_deadline(seen)),
+            Ok(Ok(_)) => {}
+        }
+        match kexinit::judge(seen) {
+            Judgement::Done(judged) => return Ok(judged),
+            Judgement::NeedMore if seen.len() > kexinit::MAX_SEEN => {
+                return Ok(kexinit::judge_at_deadline(seen));
+            }
+            Judgement::NeedMore if seen.contains(&b'\n') => {
+                let known = kexinit::judge_at_deadline(seen);
+                if !steers {
+                    return Ok(known);
+                }
+                deadline = started + wait_for_kexinit(started.elapsed());
+            }
+            Judgement::NeedMore => {}
+        }
+    }
+}
+
+/// Returns how long after the start a KEXINIT may come, when the identification took `first`.
+/// A client may send its KEXINIT only after ours has reached it: one more round trip.
+fn wait_for_kexinit(first: Duration) -> Duration {
+    (first * 3 + Duration::from_millis(100)).clamp(SHORTEST_WAIT, LONGEST_WAIT)
+}
+
+/// The socket after the look. Replays what was read; swallows the identification that russh
+/// writes itself; acknowledges at once until the login, for the clients whose next packet waits
+/// for it (Nagle's algorithm against delayed acknowledgements, 40 ms).
+pub(crate) struct LookedStream {
+    socket: TcpStream,
+    replay: bytes::Bytes,
+    swallow: bytes::Bytes,
+    acknowledging: Option<Arc<Connection>>,
+}
+
+impl LookedStream {
+    fn acknowledge(&self) {
+        if self.acknowledging.is_some()
+            && let Err(error) = sockopt::set_tcp_quickack(&self.socket, true)
+        {
+            tracing::debug!(sender = "sftpd", %error, "quick acknowledgement not possible");
+        }
+    }
+
+    fn still_logging_in(&mut self) {
+        if self.acknowledging.as_ref().is_some_and(|connection| connection.session.get().is_some())
+        {
+            self.acknowledging = None;
+        }
+        self.acknowledge();
+    }
+}
+
+impl AsyncRead for LookedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.replay.is_empty() {
+            let length = buffer.remaining().min(self.replay.len());
+            buffer.put_slice(&self.replay.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        if self.acknowledging.is_some() && read.is_ready() {
+            self.still_logging_in();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for LookedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.swallow.is_empty() {
+            return Pin::new(&mut self.socket).poll_write(cx, bytes);
+        }
+        let length = bytes.len().min(self.swallow.len());
+        if bytes.get(..length) != self.swallow.get(..length) {
+            return Poll::Ready(Err(io::Error::other("another identification than the one sent")));
+        }
+        self.swallow.advance(length);
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_follows_the_round_trip_within_bounds() {
+        let ms = Duration::from_millis;
+        assert_eq!(wait_for_kexinit(ms(0)), SHORTEST_WAIT);
+        assert_eq!(wait_for_kexinit(ms(200)), ms(700));
+        assert_eq!(wait_for_kexinit(ms(5000)), LONGEST_WAIT);
+    }
 }
