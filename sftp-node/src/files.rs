@@ -9,6 +9,7 @@
 
 mod audit;
 mod change_attributes;
+mod copy;
 mod list;
 mod make;
 mod names;
@@ -34,6 +35,7 @@ use audit::Audit;
 use permit::Permit;
 use throttle::UserThrottle;
 
+pub(crate) use copy::{Range, copy};
 pub(crate) use list::Directory;
 pub(crate) use read::Download;
 pub(crate) use write::{Upload, UploadFlags};

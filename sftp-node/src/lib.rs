@@ -5,6 +5,7 @@ pub mod config;
 
 mod clock;
 mod context;
+mod digest;
 mod files;
 mod host_keys;
 mod hosted;

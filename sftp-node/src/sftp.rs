@@ -5,6 +5,7 @@ mod attributes;
 pub(crate) mod budget;
 mod dispatch;
 mod extensions;
+mod file_data;
 mod frames;
 mod handles;
 mod listing;

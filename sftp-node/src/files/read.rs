@@ -20,7 +20,8 @@ pub(crate) struct Download {
     handle: Box<dyn ReadHandle>,
     place: Arc<dyn Place>,
     path: VirtualPath,
-    progress: TransferGuard,
+    /// `None` for a file of which nothing is sent.
+    progress: Option<TransferGuard>,
     failed: AtomicBool,
     immediate: bool,
 }
@@ -37,14 +38,24 @@ impl UserFiles {
     /// # Errors
     /// `PermissionDenied`, `NotFound`, `Failed` for anything that is no regular file.
     pub async fn open_read(&self, raw: &[u8]) -> Result<Download, Fault> {
+        let mut download = self.open_unlisted(raw).await?;
+        let path = download.path.to_text();
+        download.progress = Some(self.shared.transfers.start(TransferDirection::Download, path));
+        Ok(download)
+    }
+
+    /// Opens a file for reading that is no transfer: nothing of it is sent.
+    ///
+    /// # Errors
+    /// Those of [`open_read`](Self::open_read).
+    pub async fn open_unlisted(&self, raw: &[u8]) -> Result<Download, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Download, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
         let handle = place.open_read().await?;
-        let progress = self.shared.transfers.start(TransferDirection::Download, path.to_text());
         let immediate = handle.is_immediate();
         let failed = AtomicBool::new(false);
-        Ok(Download { files: self.clone(), handle, place, path, progress, failed, immediate })
+        Ok(Download { files: self.clone(), handle, place, path, progress: None, failed, immediate })
     }
 }
 
@@ -61,11 +72,22 @@ impl Download {
     ) -> Result<Vec<u8>, Fault> {
         let before = buffer.len();
         let read = self.handle.read_at(offset, length, buffer).await;
-        match &read {
-            Ok(filled) => self.progress.moved(filled.len().saturating_sub(before) as u64),
-            Err(_) => self.failed.store(true, Ordering::Relaxed),
+        match (&read, &self.progress) {
+            (Ok(filled), Some(progress)) => {
+                progress.moved(filled.len().saturating_sub(before) as u64);
+            }
+            (Ok(_), None) => {}
+            (Err(_), _) => self.failed.store(true, Ordering::Relaxed),
         }
         read
+    }
+
+    /// Reads without counting it as sent.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub(super) async fn peek(&self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
+        self.handle.read_at(offset, length, Vec::new()).await
     }
 
     /// Tells whether reads answer without leaving the thread.
@@ -113,12 +135,13 @@ impl Download {
     }
 
     fn settle(&self, outcome: Outcome) {
+        let Some(progress) = &self.progress else { return };
         self.files.audit().transfer(&FinishedTransfer {
             direction: TransferDirection::Download,
             outcome,
-            bytes: self.progress.bytes(),
-            file_size: self.progress.bytes(),
-            elapsed: self.progress.elapsed(),
+            bytes: progress.bytes(),
+            file_size: progress.bytes(),
+            elapsed: progress.elapsed(),
             place: self.place.as_ref(),
         });
     }

@@ -29,6 +29,8 @@ pub(super) struct Dispatcher {
     pub(super) out: Vec<u8>,
     /// WRITEs that are not handed to the storage yet.
     pub(super) gather: Option<Gather>,
+    /// Whether replies take the form that paramiko expects where clients differ.
+    pub(super) is_paramiko: bool,
 }
 
 impl Dispatcher {
@@ -40,6 +42,7 @@ impl Dispatcher {
             queue,
             out: Vec::new(),
             gather: None,
+            is_paramiko: session.client_version.contains("paramiko"),
         }
     }
 

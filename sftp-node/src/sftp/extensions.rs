@@ -17,7 +17,7 @@ use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet};
 const VERSION: u32 = 3;
 
 /// Names and versions that are announced.
-const ANNOUNCED: [(&str, &str); 10] = [
+const ANNOUNCED: [(&str, &str); 12] = [
     ("posix-rename@openssh.com", "1"),
     ("statvfs@openssh.com", "2"),
     ("fstatvfs@openssh.com", "2"),
@@ -26,7 +26,9 @@ const ANNOUNCED: [(&str, &str); 10] = [
     ("lsetstat@openssh.com", "1"),
     ("limits@openssh.com", "1"),
     ("expand-path@openssh.com", "1"),
+    ("copy-data", "1"),
     ("home-directory", "1"),
+    ("check-file", ""),
     ("users-groups-by-id@openssh.com", "1"),
 ];
 
@@ -60,6 +62,9 @@ impl Dispatcher {
             b"lsetstat@openssh.com" => self.lsetstat(id, &mut body).await,
             b"limits@openssh.com" => self.limits(id),
             b"expand-path@openssh.com" => self.expand_path(id, &mut body),
+            b"copy-data" => self.copy_data(id, &mut body).await,
+            b"check-file-name" => self.check_file_name(id, &mut body).await,
+            b"check-file-handle" => self.check_file_handle(id, &mut body).await,
             b"home-directory" => self.home_directory(id, &mut body),
             b"users-groups-by-id@openssh.com" => self.users_groups(id, &mut body),
             _ => Err(Fault::unsupported("unknown extension")),

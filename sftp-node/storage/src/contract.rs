@@ -34,7 +34,8 @@ macro_rules! storage_contract {
             only_regular_files_are_opened
             a_missing_file_is_only_made_on_request
             an_exclusive_open_refuses_an_existing_file
-            a_file_open_for_both_is_read_while_it_is_written);
+            a_file_open_for_both_is_read_while_it_is_written
+            long_reads_are_whole);
         $crate::storage_contract!(@ $open; uploads:
             old_bytes_stay_without_truncation
             an_atomic_upload_shows_nothing_before_its_end

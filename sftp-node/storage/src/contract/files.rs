@@ -91,3 +91,26 @@ pub async fn a_file_open_for_both_is_read_while_it_is_written(ground: &Ground) {
     let file = ground.open("/both", NEW).await.unwrap();
     assert_eq!(kind(file.read_at(0, 1, Vec::new()).await), FaultKind::Unsupported);
 }
+
+pub async fn long_reads_are_whole(ground: &Ground) {
+    let data: Vec<u8> = (0..700_001_u32).map(|number| (number % 251) as u8).collect();
+    let file = ground.open("/long", NEW).await.unwrap();
+    for (index, part) in data.chunks(100_000).enumerate() {
+        let slices = vec![Bytes::copy_from_slice(part)];
+        file.write_at(index as u64 * 100_000, slices).await.unwrap();
+    }
+    file.finish().await.unwrap();
+    let file = ground.at("/long").await.open_read().await.unwrap();
+    for length in [1000, 32 * 1024, 65_537, 261_120, 1 << 20] {
+        let mut whole = Vec::new();
+        loop {
+            let offset = whole.len();
+            whole = file.read_at(offset as u64, length, whole).await.unwrap();
+            if whole.len() == offset {
+                break;
+            }
+            assert!(whole.len() - offset == length || whole.len() == data.len(), "{length}");
+        }
+        assert!(whole == data, "{length}");
+    }
+}

@@ -20,6 +20,8 @@ use crate::{Entry, ReadHandle, SetAttributes};
 
 /// Room beyond the length that is not worth a second buffer.
 const SLACK: usize = 64;
+/// Length that is zeroed sooner than its ends are asked for.
+const SMALL: usize = 64 * 1024;
 
 /// An open file and the way to its disk.
 #[derive(Clone, Debug)]
@@ -55,42 +57,77 @@ impl OpenFile {
         length: usize,
         mut buffer: Vec<u8>,
     ) -> Result<Vec<u8>, Fault> {
-        if self.answers_at_once(offset, length) {
-            append(&self.file, offset, length, &mut buffer)?;
+        let start = buffer.len();
+        if self.read_on_thread(offset, length, &mut buffer)? {
             return Ok(buffer);
         }
+        let done = buffer.len() - start;
         let file = Arc::clone(&self.file);
-        let read = move || append(&file, offset, length, &mut buffer).map(|()| buffer);
-        self.root.lane().on_pool(read).await
+        let rest = move || {
+            let offset = offset.saturating_add(done as u64);
+            append(&file, offset, length.saturating_sub(done), &mut buffer).map(|()| buffer)
+        };
+        self.root.lane().on_pool(rest).await
     }
 
-    fn answers_at_once(&self, offset: u64, length: usize) -> bool {
+    /// Reads as far as that does not wait for a disk; tells whether that was all.
+    fn read_on_thread(
+        &self,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
+        let last = offset.saturating_add(length as u64).saturating_sub(1);
         match self.root.lane().reads() {
-            Reads::Inline => true,
-            Reads::Pool => false,
-            Reads::WhenCached => {
-                let last = offset.saturating_add(length as u64).saturating_sub(1);
-                self.knows_cache.load(Ordering::Relaxed)
-                    && self.is_cached(offset)
-                    && self.is_cached(last)
+            Reads::Inline => append(&self.file, offset, length, buffer).map(|()| true),
+            Reads::WhenCached if !self.knows_cache.load(Ordering::Relaxed) => Ok(false),
+            Reads::WhenCached if length <= SMALL => self.take_cached(offset, length, buffer),
+            Reads::WhenCached if self.is_cached(offset) && self.is_cached(last) => {
+                append(&self.file, offset, length, buffer).map(|()| true)
             }
+            Reads::WhenCached | Reads::Pool => Ok(false),
         }
     }
 
-    /// Asks for one byte without waiting. The first and the last byte of a range stand for all of
-    /// it: reading ahead fills in order, and old pages go in order. A full read this way would
-    /// need a buffer of zeros (RWF_NOWAIT is only had with initialized slices).
-    fn is_cached(&self, offset: u64) -> bool {
-        let mut byte = [0];
-        let mut slices = [IoSliceMut::new(&mut byte)];
-        match rustix::io::preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
-            Ok(_) => true,
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-                self.knows_cache.store(false, Ordering::Relaxed);
-                false
+    /// Reads what the page cache has into zeroed room; tells whether that was all.
+    fn take_cached(&self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> Result<bool, Fault> {
+        let start = buffer.len();
+        let end = start.saturating_add(length);
+        while buffer.len() < end {
+            let filled = buffer.len();
+            let position = offset.saturating_add((filled - start) as u64);
+            if is_beyond_files(position, length) {
+                break;
             }
-            Err(_) => false,
+            buffer.resize(end, 0);
+            let read = self.read_cached(buffer.get_mut(filled..).unwrap_or_default(), position);
+            buffer.truncate(filled + read.unwrap_or(0));
+            match read {
+                Ok(read) if read > 0 => {}
+                // Linux 5.9 and 5.10 say so before the end too: asked again in the plain way.
+                Ok(_) => return append(&self.file, position, end - filled, buffer).map(|()| true),
+                Err(Errno::INTR) => {}
+                Err(_) => return Ok(false),
+            }
         }
+        Ok(true)
+    }
+
+    /// Asks for one byte without waiting. The first and the last byte of a long range stand for
+    /// all of it: reading ahead fills in order, and old pages go in order. A full read this way
+    /// would need zeroed room (RWF_NOWAIT is only had with initialized slices), which costs more
+    /// than two short calls from about 64 KiB on.
+    fn is_cached(&self, offset: u64) -> bool {
+        self.read_cached(&mut [0], offset).is_ok()
+    }
+
+    fn read_cached(&self, room: &mut [u8], offset: u64) -> rustix::io::Result<usize> {
+        let mut slices = [IoSliceMut::new(room)];
+        let read = rustix::io::preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT);
+        if let Err(Errno::OPNOTSUPP | Errno::NOSYS) = read {
+            self.knows_cache.store(false, Ordering::Relaxed);
+        }
+        read
     }
 
     pub(super) async fn stat(&self) -> Result<Entry, Fault> {
