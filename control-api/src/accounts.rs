@@ -12,7 +12,7 @@ mod versions;
 use std::path::Path;
 use std::sync::Arc;
 
-use ferryd_data_provider::{DataProvider, DataProviderConfig, UserPage};
+use ferryd_data_provider::{DataProvider, DataProviderConfig, Driver, UserPage};
 use ferryd_domain::account::json::{parse_account, parse_object};
 use ferryd_domain::account::merge::merge;
 use ferryd_domain::{Account, AccountAction, Fault, FaultKind, Username};
@@ -50,6 +50,15 @@ impl Accounts {
             locks: NameLocks::default(),
             versions: Versions::default(),
         }
+    }
+
+    /// Makes ready what accounts need beside the store. Called once, before anything else.
+    ///
+    /// # Errors
+    /// `Failed` when the folder of credentials cannot be made.
+    pub async fn start(&self) -> Result<(), Fault> {
+        self.vault.start().await?;
+        if self.config.driver()? == Driver::Memory { self.adopt_loaded().await } else { Ok(()) }
     }
 
     /// Checks that the store answers.
@@ -148,6 +157,9 @@ impl Accounts {
     /// `InvalidInput`; then the users are as they were.
     pub async fn reload(&self) -> Result<(), Fault> {
         self.provider.reload().await?;
+        if self.config.driver()? != Driver::Memory {
+            return Ok(());
+        }
         self.versions.rise_all();
         self.adopt_loaded().await
     }

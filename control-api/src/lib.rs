@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod actions;
 pub mod auth;
 pub mod clock;
+mod control_api;
 pub mod control_plane;
 pub mod nodes;
 pub mod passwords;
@@ -12,3 +13,5 @@ pub mod quota;
 pub mod quota_scans;
 pub mod rest;
 pub mod sessions;
+
+pub use control_api::{ControlApi, ControlApiSettings, SftpdHooks};

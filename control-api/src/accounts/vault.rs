@@ -38,6 +38,14 @@ impl Vault {
         }
     }
 
+    /// Makes the folder of credentials.
+    pub(super) async fn start(&self) -> Result<(), Fault> {
+        match &self.credentials {
+            Some(files) => files.make_directory().await,
+            None => Ok(()),
+        }
+    }
+
     /// Adds the credentials that are stored beside the record.
     pub(super) async fn with_stored_credentials(
         &self,

@@ -14,7 +14,6 @@ use ferryd_rest::{LoadMode, ScanAfterLoad};
 use super::RestState;
 use super::problem::{Answer, message};
 use super::query::Parameters;
-use super::quota_scans::scan;
 use crate::accounts::{Existing, Restored};
 
 pub(super) async fn dump(State(state): State<RestState>, parameters: Parameters) -> Answer {
@@ -51,7 +50,7 @@ async fn scan_restored(state: &RestState, account: Account, wanted: ScanAfterLoa
     if !scans {
         return;
     }
-    match scan(state, account).await {
+    match state.quota_scans.start(account).await {
         Ok(()) => {}
         Err(fault) if fault.kind() == FaultKind::Conflict => {}
         Err(fault) => {

@@ -1,5 +1,6 @@
 //! Section `httpd`: where the REST API listens and which files it uses.
 
+use ferryd_domain::Fault;
 use serde::{Deserialize, Serialize};
 
 /// Section `httpd` of the configuration. Relative paths are relative to the config directory.
@@ -36,5 +37,47 @@ impl Default for HttpdConfig {
             certificate_file: String::new(),
             certificate_key_file: String::new(),
         }
+    }
+}
+
+impl HttpdConfig {
+    /// Checks what can be told without looking at any file.
+    ///
+    /// # Errors
+    /// `InvalidInput`, naming the key.
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.bind_port == 0 {
+            return Ok(());
+        }
+        for (key, path) in [
+            ("templates_path", &self.templates_path),
+            ("static_files_path", &self.static_files_path),
+            ("backups_path", &self.backups_path),
+        ] {
+            if path.is_empty() {
+                return Err(Fault::invalid(format!("httpd.{key} must not be empty")));
+            }
+        }
+        if self.certificate_file.is_empty() != self.certificate_key_file.is_empty() {
+            return Err(Fault::invalid(
+                "httpd: certificate_file and certificate_key_file must be set together",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_certificate_and_empty_paths_are_refused() {
+        assert!(HttpdConfig::default().check().is_ok());
+        let half = HttpdConfig { certificate_file: "x".into(), ..HttpdConfig::default() };
+        assert!(half.check().is_err());
+        let empty = HttpdConfig { backups_path: String::new(), ..HttpdConfig::default() };
+        assert!(empty.check().is_err());
+        assert!(HttpdConfig { bind_port: 0, ..empty }.check().is_ok());
     }
 }

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use ferryd_domain::account::json::parse_account;
-use ferryd_domain::{Account, Fault};
 use ferryd_rest::QuotaScan;
 
 use super::RestState;
@@ -24,13 +23,6 @@ pub(super) async fn list(State(state): State<RestState>) -> Response {
 pub(super) async fn start(State(state): State<RestState>, WholeBody(body): WholeBody) -> Answer {
     let asked = parse_account(&body)?;
     let account = state.accounts.find(&asked.username).await?;
-    scan(&state, account).await?;
+    state.quota_scans.start(account).await?;
     Ok(message(StatusCode::CREATED, "Scan started"))
-}
-
-/// Starts a scan. The node gets what it needs to see the files, and no password.
-pub(super) async fn scan(state: &RestState, account: Account) -> Result<(), Fault> {
-    let mut account = state.accounts.with_clear_secrets(account).await?;
-    account.password = ferryd_domain::Secret::default();
-    state.quota_scans.start(account).await
 }

@@ -24,6 +24,14 @@ impl Credentials {
         Self { directory }
     }
 
+    /// Makes the folder, for the server alone.
+    pub(super) async fn make_directory(&self) -> Result<(), Fault> {
+        make_directory(&self.directory).await.map_err(|error| {
+            Fault::failed("data_provider.credentials_path: the folder cannot be made")
+                .because(error)
+        })
+    }
+
     /// Returns what is stored for a user, base64 as in JSON; empty when nothing is.
     pub(super) async fn read(&self, username: &Username) -> Result<Secret<String>, Fault> {
         for file in [Some(self.file(username)), self.old_file(username)].into_iter().flatten() {
@@ -53,7 +61,7 @@ impl Credentials {
     }
 
     async fn replace(&self, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).await?;
+        make_directory(&self.directory).await?;
         let beside = self.directory.join(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
         let mut options = tokio::fs::OpenOptions::new();
         let mut opened = options.write(true).create_new(true).mode(0o600).open(&beside).await?;
@@ -86,6 +94,10 @@ impl Credentials {
         (differs && !name.contains(['/', '\0']))
             .then(|| self.directory.join(format!("{name}{SUFFIX}")))
     }
+}
+
+async fn make_directory(directory: &Path) -> std::io::Result<()> {
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).await
 }
 
 fn encoded(name: &str) -> String {
