@@ -1,0 +1,7 @@
+//! What only the program needs: command line, settings, start and end.
+
+pub(crate) mod cli;
+pub(crate) mod init_provider;
+pub(crate) mod serve;
+mod servers;
+mod settings;

@@ -1,0 +1,56 @@
+//! The command line.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use ferryd_config::{ConfigFlags, LogFlags};
+
+/// Keeps accounts, decides logins and tells SFTP nodes what to do
+#[derive(Debug, Parser)]
+#[command(
+    name = "control-api",
+    version,
+    disable_version_flag = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server
+    Serve(ServeFlags),
+    /// Create the tables of the configured data provider
+    #[command(name = "initprovider")]
+    InitProvider(ConfigFlags),
+}
+
+/// Flags of `serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServeFlags {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
+    /// Where the log goes.
+    #[command(flatten)]
+    pub(crate) log: LogFlags,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["control-api", "serve", "-c", "x", "-v=false"]).unwrap();
+        let Command::Serve(flags) = cli.command else { panic!("not serve") };
+        assert_eq!(flags.log.log_verbose, Some(false));
+    }
+}
