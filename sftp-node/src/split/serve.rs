@@ -20,8 +20,9 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
     let _log = ferryd_telemetry::init(&settings::log(&log, &loaded.settings.log))?;
     tell_source(&loaded);
     let outcome = serve(loaded.settings, &options, &log).await;
-    if let Err(fault) = &outcome {
-        tracing::error!(sender = "service", error = %fault, "the server has ended");
+    match &outcome {
+        Ok(()) => tracing::info!(sender = "service", "stopped"),
+        Err(fault) => tracing::error!(sender = "service", error = %fault, "the server has ended"),
     }
     outcome
 }
@@ -29,14 +30,21 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
 async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) -> Result<(), Fault> {
     let shutdown = ferryd_runtime::on_termination()?;
     ignore_hangups()?;
+    prepare_process(&settings);
     let url = settings.control_plane.url.clone();
     let control_plane = GrpcControlPlane::new(&settings.control_plane, &options.config_dir)?;
     let bound =
         SftpNode::bind(settings.sftpd, &options.config_dir, Arc::new(control_plane)).await?;
     tell_addresses(&bound, &url, log);
-    bound.run(shutdown).await?;
-    tracing::info!(sender = "service", "stopped");
-    Ok(())
+    bound.run(shutdown).await
+}
+
+/// Files of users get the configured permissions, and connections are not short of files.
+fn prepare_process(settings: &Settings) {
+    let umask = rustix::fs::Mode::from_raw_mode(settings.sftpd.umask_bits());
+    rustix::process::umask(umask);
+    let open_files = ferryd_runtime::limits::raise_open_files();
+    tracing::debug!(sender = "service", open_files, "limit of open files");
 }
 
 /// A node has nothing to read again, but a SIGHUP meant for all programs must not end it.
@@ -54,23 +62,23 @@ fn ignore_hangups() -> Result<(), Fault> {
 fn tell_source(loaded: &Loaded<Settings>) {
     match &loaded.file {
         Some(file) => {
-            tracing::info!(sender = "service", file = %file.display(), "configuration read");
+            tracing::info!(sender = "config", file = %file.display(), "configuration read");
         }
-        None => tracing::info!(sender = "service", "no configuration file, defaults are used"),
+        None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
     }
     for warning in &loaded.warnings {
-        tracing::warn!(sender = "service", "{warning}");
+        tracing::warn!(sender = "config", "{warning}");
         eprintln!("warning: {warning}");
     }
 }
 
+/// On standard error, because standard output may be the log.
 fn tell_addresses(bound: &Bound, control_plane: &str, log: &LogOptions) {
     let sftp = bound.local_addr();
-    println!("SFTP:          {sftp}");
-    println!("control plane: {control_plane}");
-    match &log.file {
-        Some(file) => println!("log:           {}", file.display()),
-        None => println!("log:           standard output"),
-    }
+    let log = log.file.as_ref().map_or("standard output".into(), |file| file.to_string_lossy());
+    eprintln!(
+        "sftp-node is running\n  SFTP            {sftp}\n  control plane   {control_plane}\n  \
+         log             {log}"
+    );
     tracing::info!(sender = "service", %sftp, control_plane, "started");
 }
