@@ -1,0 +1,133 @@
+//! One server process: started with its log, ended with SIGTERM. Whoever drops it learns whether
+//! it ended well: exit status 0 and no panic in what it wrote.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::binaries::binary;
+
+const END: Duration = Duration::from_secs(20);
+
+/// A running program.
+#[derive(Debug)]
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    output: PathBuf,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts `NAME serve` with the configuration `ferryd.json` of a folder.
+    pub fn start(name: &'static str, folder: &Path) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let output = folder.join(format!("{name}.out"));
+        let out = File::options().create(true).append(true).open(&output).unwrap();
+        let child = Command::new(binary(name))
+            .args(["serve", "-c"])
+            .arg(folder)
+            .args(["-f", "ferryd", "-l"])
+            .arg(&log)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        Self { name, child, output, log }
+    }
+
+    /// Fails when the program has ended by itself.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("{} has ended by itself: {status}\n{}", self.name, self.tail());
+        }
+    }
+
+    /// Returns the log so far.
+    pub fn log(&self) -> String {
+        read_lossy(&self.log)
+    }
+
+    /// Returns the resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Returns the id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the program without giving it a chance to do anything.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the program to end and checks that it ends well.
+    pub fn stop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal("-TERM");
+        }
+        let status = self.wait_for_end();
+        assert!(status.success(), "{} has ended with {status}\n{}", self.name, self.tail());
+        let written = self.written();
+        assert!(!written.contains("panicked at"), "{} has panicked\n{}", self.name, self.tail());
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    fn wait_for_end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + END;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                self.kill();
+                panic!("{} does not end\n{}", self.name, self.tail());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn written(&self) -> String {
+        read_lossy(&self.output) + &self.log()
+    }
+
+    fn tail(&self) -> String {
+        let mut text = String::new();
+        for path in [&self.output, &self.log] {
+            let written = read_lossy(path);
+            let lines: Vec<&str> = written.lines().collect();
+            let from = lines.len().saturating_sub(25);
+            writeln!(text, "--- {}\n{}", path.display(), lines[from..].join("\n")).unwrap();
+        }
+        text
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            eprintln!("{}", self.tail());
+        } else if !matches!(self.child.try_wait(), Ok(Some(status)) if !status.success()) {
+            self.stop();
+        }
+    }
+}
+
+fn read_lossy(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
