@@ -61,6 +61,12 @@ impl Lane {
         self.ways.writes_inline
     }
 
+    /// Tells whether freeing or flushing the blocks of a large file is better done on the pool,
+    /// although names are asked for on the thread: on a disk it takes up to seconds.
+    pub(super) fn frees_slowly(&self) -> bool {
+        self.ways.asks_inline && !self.ways.writes_inline
+    }
+
     /// Tells how data is read.
     pub(super) fn reads(&self) -> Reads {
         self.ways.reads

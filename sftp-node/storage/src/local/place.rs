@@ -74,14 +74,20 @@ impl Place for LocalPlace {
     }
 
     async fn open_write(&self, how: WriteHow) -> Result<Box<dyn WriteHandle>, Fault> {
-        // A copy of the old file may take long on any disk.
-        let copies = how.mode != WriteMode::Direct && !how.truncate;
+        // A copy of the old file may take long on any disk, and so may its end.
+        let takes_long = match how.mode {
+            WriteMode::Direct => how.truncate && self.spot.is_slow_to_free(),
+            WriteMode::Atomic | WriteMode::AtomicKeepPart => !how.truncate,
+        };
         let open = move |spot: &Spot| Writer::open(spot, how);
-        let writer = if copies { self.pool(open).await } else { self.run(open).await }?;
+        let writer = if takes_long { self.pool(open).await } else { self.run(open).await }?;
         Ok(Box::new(writer))
     }
 
     async fn remove_file(&self) -> Result<(), Fault> {
+        if self.spot.is_slow_to_free() {
+            return self.pool(Spot::remove_file).await;
+        }
         self.run(Spot::remove_file).await
     }
 
@@ -91,6 +97,9 @@ impl Place for LocalPlace {
 
     async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
         let target = self.own(target)?.spot.clone();
+        if !target.root().lane().asks_inline() || target.is_slow_to_free() {
+            return self.pool(move |spot| spot.rename(&target)).await;
+        }
         self.run(move |spot| spot.rename(&target)).await
     }
 
@@ -105,6 +114,9 @@ impl Place for LocalPlace {
 
     async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault> {
         let target = self.own(target)?.spot.clone();
+        if !target.root().lane().asks_inline() {
+            return self.pool(move |spot| spot.make_hard_link(&target)).await;
+        }
         self.run(move |spot| spot.make_hard_link(&target)).await
     }
 

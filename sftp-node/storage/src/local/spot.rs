@@ -19,6 +19,9 @@ use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes, Space};
 pub(super) const CAREFUL: OFlags =
     OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
+/// Bytes from which on freeing them is not left to a shared thread.
+const LARGE: i64 = 16 * 1024 * 1024;
+
 /// A name in a held directory.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
@@ -67,6 +70,11 @@ impl Spot {
 
     pub(super) fn stat(&self) -> Result<Entry, Fault> {
         self.raw_stat().map(|stat| entry(&stat)).map_err(fault)
+    }
+
+    /// Tells whether freeing the blocks of the entry may take long.
+    pub(super) fn is_slow_to_free(&self) -> bool {
+        self.root.lane().frees_slowly() && self.raw_stat().is_ok_and(|stat| stat.st_size > LARGE)
     }
 
     /// Opens the entry with `CAREFUL` and more flags.

@@ -40,10 +40,16 @@ impl Writer {
     }
 
     async fn run(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
-        if self.file.root().lane().asks_inline() {
+        if self.ends_at_once() {
             return work(&self.upload);
         }
         self.pool(work).await
+    }
+
+    /// A disk writes out what replaces another file, and frees what is replaced or given up.
+    fn ends_at_once(&self) -> bool {
+        let lane = self.file.root().lane();
+        lane.writes_inline() || (lane.asks_inline() && self.upload.is_in_place())
     }
 
     async fn pool(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
@@ -98,15 +104,18 @@ impl WriteHandle for Writer {
 }
 
 impl Drop for Writer {
-    /// An upload that was never ended is aborted when its last owner goes: on the pool for a disk
-    /// that may be slow.
+    /// An upload that was never ended is aborted when its last owner goes. That, and closing a
+    /// file whose blocks a disk may write out then, is done on the pool.
     fn drop(&mut self) {
-        if self.file.root().lane().asks_inline() || self.upload.has_ended() {
+        if self.file.root().lane().writes_inline() {
             return;
         }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let upload = Arc::clone(&self.upload);
-            runtime.spawn_blocking(move || drop(upload));
+        let changes_nothing = self.upload.has_ended() && self.upload.replaced().is_none();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !changes_nothing
+        {
+            let held = (Arc::clone(&self.upload), self.file.clone());
+            runtime.spawn_blocking(move || drop(held));
         }
     }
 }

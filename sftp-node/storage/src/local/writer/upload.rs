@@ -128,6 +128,11 @@ impl Upload {
         self.replaced
     }
 
+    /// Tells whether the bytes go straight into the target.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.temporary.is_none()
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.progress().ended
     }
