@@ -1,0 +1,27 @@
+//! `ferryd initprovider`: makes the tables that the configured data provider needs.
+
+use ferryd_config::ConfigFlags;
+use ferryd_data_provider::Initialized;
+use ferryd_domain::Fault;
+
+use crate::settings;
+
+/// Makes the tables and says so.
+///
+/// # Errors
+/// Those of the configuration and the data provider.
+pub async fn run(flags: ConfigFlags) -> Result<(), Fault> {
+    let options = flags.resolve();
+    let loaded = settings::load(&options)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let provider = &loaded.settings.data_provider;
+    match ferryd_data_provider::initialize(provider, &options.config_dir).await? {
+        Initialized::Ready => println!("data provider {} is initialized", provider.driver),
+        Initialized::NotNeeded => {
+            println!("data provider {} needs no initialization", provider.driver);
+        }
+    }
+    Ok(())
+}

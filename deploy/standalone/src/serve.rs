@@ -1,0 +1,74 @@
+//! `ferryd serve`: from the settings to the running servers and their orderly end.
+
+use ferryd_config::{ConfigOptions, Loaded};
+use ferryd_domain::Fault;
+use ferryd_runtime::{CancellationToken, Hangups};
+
+use crate::cli::ServeFlags;
+use crate::greeting::Greeting;
+use crate::settings::{self, Settings};
+use crate::version;
+use crate::wiring::{Reload, Server};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Whatever keeps a part from starting; such a fault ends the program.
+pub async fn run(flags: ServeFlags) -> Result<(), Fault> {
+    let options = flags.config.resolve();
+    let log = flags.log.resolve(&options, "ferryd.log")?;
+    let loaded = settings::load(&options)?;
+    let _log = ferryd_telemetry::init(&settings::log_settings(&log, &loaded.settings.log))?;
+    tell_source(&loaded);
+    let greeting = Greeting::new(&loaded, &options, &log);
+    let outcome = serve(loaded.settings, &options, greeting).await;
+    match &outcome {
+        Ok(()) => tracing::info!(sender = "service", "stopped"),
+        Err(fault) => tracing::error!(sender = "service", error = %fault, "the server has ended"),
+    }
+    outcome
+}
+
+async fn serve(
+    settings: Settings,
+    options: &ConfigOptions,
+    greeting: Greeting,
+) -> Result<(), Fault> {
+    let shutdown = ferryd_runtime::on_termination()?;
+    let hangups = Hangups::catch()?;
+    prepare_process(&settings);
+    let server = Server::start(settings, &options.config_dir).await?;
+    greeting.show(&server).await;
+    let reloading = tokio::spawn(reload_on_hangup(hangups, server.reload(), shutdown.clone()));
+    let outcome = server.run(shutdown).await;
+    reloading.abort();
+    outcome
+}
+
+/// Files of all parts get the configured permissions, and connections are not short of files.
+fn prepare_process(settings: &Settings) {
+    let umask = rustix::fs::Mode::from_raw_mode(settings.sftpd.umask_bits());
+    rustix::process::umask(umask);
+    let open_files = ferryd_runtime::limits::raise_open_files();
+    tracing::debug!(sender = "service", open_files, "limit of open files");
+}
+
+fn tell_source(loaded: &Loaded<Settings>) {
+    tracing::info!(sender = "service", version = version::TEXT, "ferryd starts");
+    match &loaded.file {
+        Some(file) => {
+            tracing::info!(sender = "config", file = %file.display(), "configuration read");
+        }
+        None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!(sender = "config", "{warning}");
+    }
+}
+
+async fn reload_on_hangup(mut hangups: Hangups, reload: Reload, shutdown: CancellationToken) {
+    while hangups.next().await.is_some() && !shutdown.is_cancelled() {
+        tracing::info!(sender = "service", "reload was asked for");
+        reload.run().await;
+    }
+}
