@@ -157,6 +157,11 @@ impl SftpdConfig {
         Ok((self, warnings))
     }
 
+    /// Tells whether an SSH command is in the list, by name or by `*`.
+    pub fn is_ssh_command_enabled(&self, name: &str) -> bool {
+        self.enabled_ssh_commands.iter().any(|enabled| enabled == name || enabled == "*")
+    }
+
     /// Returns the permission bits that new files and directories do not get.
     pub fn umask_bits(&self) -> u32 {
         octal(&self.umask).unwrap_or_else(inherited_umask)
