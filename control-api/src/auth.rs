@@ -228,7 +228,11 @@ impl Auth {
             Some(Err(fault)) => Err(fault),
             None => {
                 let answer = run.await;
-                self.answers.put(question, answer.as_ref().map(drop).map_err(Clone::clone));
+                let known = answer.as_ref().map(drop).map_err(Clone::clone);
+                // A store that was away may be back for the second request.
+                if !known.as_ref().is_err_and(Fault::is_transient) {
+                    self.answers.put(question, known);
+                }
                 answer
             }
         }

@@ -189,3 +189,6 @@ impl ControlPlane for LocalControlPlane {
         self.actions.file_changed(event)
     }
 }
+
+#[cfg(test)]
+mod tests;

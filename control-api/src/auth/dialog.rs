@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ferryd_control_plane::{DialogStep, LoginDialog, Prompt};
+use ferryd_domain::account::json::{invalid_json, parse_object};
 use ferryd_domain::policy::login::{check_account, refused};
 use ferryd_domain::{Account, Fault, Secret};
 use serde::Deserialize;
@@ -145,7 +146,8 @@ fn failed(fault: &Fault) -> Fault {
 
 /// Reads a line of the program. A result of 0 goes on; with questions they are asked.
 fn meaning(line: &[u8]) -> Result<Meaning, Fault> {
-    let line: Line = serde_json::from_slice(line)
+    let line: Line = parse_object(line)
+        .and_then(|value| serde_json::from_value(value).map_err(invalid_json))
         .map_err(|_| refused("the program wrote a line that is no JSON object"))?;
     match (line.auth_result, &line.questions) {
         (Some(1), _) => Ok(Meaning::Accepted),

@@ -11,6 +11,8 @@ use super::{matches, memory_of};
 
 /// Memory of all checks that run at once. A hash that wants more runs alone.
 const MEMORY_MIB: u32 = 256;
+/// Checks of one account at once, if there are threads: three of four places in the memory.
+const MAX_SHARE: usize = 3;
 /// Checks that may wait for one account.
 const MAX_WAITING: usize = 256;
 /// Unknown names share this many lines, so that inventing names gives no more work than one
@@ -81,13 +83,14 @@ impl Pool {
         Self::new(std::thread::available_parallelism().map_or(2, usize::from))
     }
 
-    /// Returns a pool with this many threads; one account gets half of them at most.
+    /// Returns a pool with this many threads. One account never gets the last thread, nor the
+    /// last part of the memory that a new hash takes.
     pub fn new(threads: usize) -> Self {
         Self {
             memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
             threads: Arc::new(Semaphore::new(threads.max(1))),
             lines: Mutex::default(),
-            share: (threads / 2).max(1),
+            share: threads.min(MAX_SHARE + 1).saturating_sub(1).max(1),
         }
     }
 

@@ -1,0 +1,239 @@
+#![expect(clippy::disallowed_methods, reason = "tests write their own scripts")]
+
+use std::os::unix::fs::PermissionsExt;
+
+use ferryd_control_plane::contract::Fixture;
+use ferryd_control_plane::{Credential, NodeCommand, NodeId, TransferId};
+use ferryd_data_provider::{ActionsConfig, open};
+use ferryd_domain::policy::LoginMethod;
+use ferryd_domain::{Account, Secret};
+use futures::StreamExt;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Asks for the password and leaves the check to the server.
+const DIALOG: &str = r#"#!/bin/sh
+echo '{"questions":["Password: "],"echos":[false],"check_password":1}'
+read ANSWER
+[ "$ANSWER" = OK ] && echo '{"auth_result":1}'
+"#;
+
+#[derive(Debug)]
+struct Local {
+    plane: Arc<LocalControlPlane>,
+    provider: Arc<dyn DataProvider>,
+    _folder: TempDir,
+}
+
+impl Local {
+    async fn with(config: DataProviderConfig) -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let dialog = folder.path().join("dialog");
+        std::fs::write(&dialog, DIALOG).unwrap();
+        std::fs::set_permissions(&dialog, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let config = DataProviderConfig { driver: "memory".into(), name: String::new(), ..config };
+        let provider = open(&config, folder.path()).await.unwrap();
+        let files = ActionsConfig::default();
+        let actions = Arc::new(Actions::start(&files, &config.actions));
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&provider),
+            &config,
+            folder.path(),
+            Arc::clone(&actions) as _,
+        ));
+        let plane = LocalControlPlane::start(
+            Arc::clone(&provider),
+            accounts,
+            actions,
+            &config,
+            dialog.to_str().unwrap(),
+        )
+        .unwrap();
+        Arc::new(Self { plane: Arc::new(plane), provider, _folder: folder })
+    }
+
+    async fn new() -> Arc<Self> {
+        Self::with(DataProviderConfig { track_quota: 1, ..Default::default() }).await
+    }
+}
+
+#[async_trait]
+impl Fixture for Local {
+    fn control_plane(&self) -> Arc<dyn ControlPlane> {
+        Arc::clone(&self.plane) as _
+    }
+
+    async fn add_account(&self, account: Account, password: &str) {
+        let password = crate::passwords::hash(Secret::new(password.to_owned())).await.unwrap();
+        self.provider.add_user(&Account { password, ..account }).await.unwrap();
+    }
+
+    async fn close_connection(&self, connection: &ConnectionId) {
+        self.plane.nodes().close(connection).await.unwrap();
+    }
+
+    async fn start_scan(&self, username: &Username) {
+        let account = self.provider.user(username).await.unwrap();
+        self.plane.quota_scans().start(account).await.unwrap();
+    }
+}
+
+mod contract {
+    use super::Local;
+
+    ferryd_control_plane::control_plane_contract!(Local::new().await);
+}
+
+fn bob() -> Account {
+    Account {
+        username: Username::stored("bob"),
+        status: 1,
+        home_dir: "/srv/bob".into(),
+        permissions: [("/".to_owned(), vec!["*".to_owned()])].into(),
+        ..Account::default()
+    }
+}
+
+fn start(connection: &str) -> SessionStart {
+    SessionStart {
+        connection: ConnectionId(connection.into()),
+        node: NodeId("n1".into()),
+        username: Username::stored("bob"),
+        method: LoginMethod::Password,
+        client_address: "192.0.2.1:1".parse().unwrap(),
+        client_version: String::new(),
+    }
+}
+
+fn change(transfer: &str) -> UsageChange {
+    UsageChange {
+        transfer: TransferId(transfer.into()),
+        username: Username::stored("bob"),
+        size: 5,
+        files: 1,
+    }
+}
+
+fn info(node: &str) -> NodeInfo {
+    NodeInfo { node: NodeId(node.into()), version: String::new(), sessions: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_login_is_recorded_unless_the_store_is_read_only() {
+    for (manage_users, recorded) in [(1, true), (0, false)] {
+        let local = Local::with(DataProviderConfig { manage_users, ..Default::default() }).await;
+        local.provider.add_user(&bob()).await.unwrap();
+        local.plane.open_session(start("c1")).await.unwrap();
+        let stored = local.provider.user(&Username::stored("bob")).await.unwrap();
+        assert_eq!(stored.last_login > 0, recorded);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_disabled_after_its_login_opens_no_session() {
+    let local = Local::new().await;
+    local.provider.add_user(&Account { status: 0, ..bob() }).await.unwrap();
+    let fault = local.plane.open_session(start("c1")).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_shutdown_writes_the_usage() {
+    let local = Local::new().await;
+    local.provider.add_user(&bob()).await.unwrap();
+    local.plane.change_usage(change("t1")).await.unwrap();
+    local.plane.shutdown(Duration::from_secs(1)).await.unwrap();
+    let usage = local.provider.quota(&Username::stored("bob")).await.unwrap();
+    assert_eq!((usage.size, usage.files), (5, 1));
+}
+
+#[tokio::test]
+async fn one_scan_of_a_user_runs_at_a_time_and_ends_with_its_node() {
+    let local = Local::new().await;
+    let scans = local.plane.quota_scans();
+    let none = scans.start(bob()).await.unwrap_err();
+    assert_eq!(none.kind(), FaultKind::Unavailable, "there is no node");
+    let node = local.plane.attach_node(info("n1")).await.unwrap();
+    scans.start(bob()).await.unwrap();
+    assert_eq!(scans.start(bob()).await.unwrap_err().kind(), FaultKind::Conflict);
+    let running = scans.running();
+    assert!(running.len() == 1 && running[0].0 == Username::stored("bob") && running[0].1 > 0);
+    drop(node);
+    assert!(scans.running().is_empty());
+    let _other = local.plane.attach_node(info("n2")).await.unwrap();
+    scans.start(bob()).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_tracking_a_scan_is_accepted_and_does_nothing() {
+    let local = Local::with(DataProviderConfig { track_quota: 0, ..Default::default() }).await;
+    let mut node = local.plane.attach_node(info("n1")).await.unwrap();
+    local.plane.quota_scans().start(bob()).await.unwrap();
+    assert!(local.plane.quota_scans().running().is_empty());
+    let command = futures::FutureExt::now_or_never(node.next()).flatten();
+    assert!(!matches!(command, Some(NodeCommand::ScanQuota { .. })));
+}
+
+#[tokio::test]
+async fn a_failed_scan_changes_nothing_and_ends() {
+    let local = Local::new().await;
+    local.provider.add_user(&bob()).await.unwrap();
+    let mut node = local.plane.attach_node(info("n1")).await.unwrap();
+    local.plane.change_usage(change("t1")).await.unwrap();
+    local.plane.quota_scans().start(bob()).await.unwrap();
+    let Some(NodeCommand::ScanQuota { scan, .. }) = node.next().await else { panic!() };
+    let outcome = ScanOutcome { scan, username: Username::stored("bob"), usage: None };
+    local.plane.finish_scan(outcome).await.unwrap();
+    assert!(local.plane.quota_scans().running().is_empty());
+    let usage = local.plane.quota_usage(&Username::stored("bob")).await.unwrap();
+    assert_eq!(usage.size, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_as_many_of_many_logins_win_as_may() {
+    let local = Local::new().await;
+    local.provider.add_user(&Account { max_sessions: 2, ..bob() }).await.unwrap();
+    for round in 0..5 {
+        let tries: Vec<_> = (0..50)
+            .map(|n| {
+                let plane = Arc::clone(&local.plane);
+                tokio::spawn(async move {
+                    plane.open_session(start(&format!("{round}-{n}"))).await.ok()
+                })
+            })
+            .collect();
+        let mut won = Vec::new();
+        for attempt in tries {
+            won.extend(attempt.await.unwrap());
+        }
+        assert_eq!(won.len(), 2);
+        for lease in won {
+            local.plane.close_session(lease.connection).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_logins_do_not_wait_for_a_flood_of_passwords() {
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJxBW5jVQ0nn8FqBTMUp5F3c4kiUpbA/jyc6gTL5sFlZ";
+    let local = Local::new().await;
+    local.add_account(Account { public_keys: vec![KEY.into()], ..bob() }, "secret").await;
+    let attempt = |credential| LoginAttempt {
+        username: Username::stored("bob"),
+        credential,
+        client_address: "192.0.2.1:1".parse().unwrap(),
+        connection: ConnectionId("c1".into()),
+    };
+    let flood: Vec<_> = (0..50)
+        .map(|n| {
+            let plane = Arc::clone(&local.plane);
+            let guess = attempt(Credential::Password(Secret::new(format!("guess {n}"))));
+            tokio::spawn(async move { plane.authenticate(guess).await.map(drop) })
+        })
+        .collect();
+    local.plane.authenticate(attempt(Credential::PublicKey(KEY.into()))).await.unwrap();
+    assert!(flood.iter().filter(|task| !task.is_finished()).count() > 40);
+    flood.iter().for_each(JoinHandle::abort);
+}
