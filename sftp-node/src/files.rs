@@ -98,6 +98,11 @@ impl UserFiles {
         Ok(Self { shared: Arc::new(shared), protocol: Protocol::Sftp })
     }
 
+    /// Returns the same files for a channel that speaks another protocol.
+    pub fn speaking(&self, protocol: Protocol) -> Self {
+        Self { shared: Arc::clone(&self.shared), protocol }
+    }
+
     /// Returns the account that the files belong to.
     pub fn account(&self) -> &Account {
         &self.shared.account

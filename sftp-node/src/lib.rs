@@ -15,6 +15,7 @@ mod outbox;
 mod session;
 mod sftp;
 mod ssh;
+mod ssh_commands;
 mod workers;
 
 use std::net::SocketAddr;

@@ -25,6 +25,8 @@ use transfers::Transfers;
 pub(crate) enum Protocol {
     /// The sftp subsystem.
     Sftp,
+    /// A command.
+    Ssh,
 }
 
 impl Protocol {
@@ -32,6 +34,7 @@ impl Protocol {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sftp => "SFTP",
+            Self::Ssh => "SSH",
         }
     }
 }

@@ -123,10 +123,10 @@ impl Handler for SshHandler {
     async fn exec_request(
         &mut self,
         channel: ChannelId,
-        _command: &[u8],
+        command: &[u8],
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
-        session.channel_failure(channel)
+        self.channels.exec(channel, command, self.connection.session.get(), session)
     }
 
     async fn shell_request(

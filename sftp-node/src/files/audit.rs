@@ -67,6 +67,24 @@ impl Audit<'_> {
         });
     }
 
+    /// Writes the record and the event of an SSH command. `shown` is the path as the client gave
+    /// it, `place` where it leads.
+    pub fn ssh_command(&self, name: &str, line: &str, shown: &str, place: Option<&dyn Place>) {
+        records::command(&CommandRecord {
+            sender: CommandSender::SshCommand,
+            username: self.shared.account.username.as_str(),
+            file_path: shown,
+            ssh_command: line,
+            connection_id: &self.shared.connection.0,
+            protocol: self.protocol.name(),
+            ..CommandRecord::default()
+        });
+        self.send(FileAction::SshCommand, |event| {
+            event.path = place.map(Place::real_path).unwrap_or_default();
+            name.clone_into(&mut event.ssh_command);
+        });
+    }
+
     /// Counts a transfer; writes its record and its event when it went well.
     pub fn transfer(&self, finished: &FinishedTransfer<'_>) {
         let (direction, action) = match finished.direction {
@@ -90,7 +108,7 @@ impl Audit<'_> {
         self.event(action, finished.place, None, finished.file_size);
     }
 
-    /// Hands an event to the actions, when its action is configured.
+    /// Hands an event about a file to the actions, when its action is configured.
     pub fn event(
         &self,
         action: FileAction,
@@ -98,19 +116,30 @@ impl Audit<'_> {
         target: Option<&dyn Place>,
         file_size: u64,
     ) {
-        if !self.shared.context.config.actions.execute_on.iter().any(|name| name == action.name()) {
+        self.send(action, |event| {
+            event.path = place.real_path();
+            event.target_path = target.map(Place::real_path).unwrap_or_default();
+            event.file_size = i64::try_from(file_size).unwrap_or(i64::MAX);
+        });
+    }
+
+    fn send(&self, action: FileAction, fill: impl FnOnce(&mut FileEvent)) {
+        let context = &self.shared.context;
+        if !context.config.actions.execute_on.iter().any(|name| name == action.name()) {
             return;
         }
-        self.shared.context.outbox.dispatch(FileEvent {
-            id: EventId(self.shared.context.new_id()),
+        let mut event = FileEvent {
+            id: EventId(context.new_id()),
             action,
             username: self.shared.account.username.clone(),
-            path: place.real_path(),
-            target_path: target.map(Place::real_path).unwrap_or_default(),
+            path: String::new(),
+            target_path: String::new(),
             ssh_command: String::new(),
-            file_size: i64::try_from(file_size).unwrap_or(i64::MAX),
+            file_size: 0,
             local_file: self.shared.storage.capabilities().local,
-        });
+        };
+        fill(&mut event);
+        context.outbox.dispatch(event);
     }
 }
 

@@ -1,9 +1,8 @@
 //! Copying between open files without the client, and digests of what a file holds.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use ferryd_domain::{Fault, Operation};
+use ferryd_domain::{Fault, Operation, VirtualPath};
+use ferryd_storage::{Links, ReadHandle};
 
 use super::{Download, Upload, UserFiles};
 use crate::digest::{Algorithm, Hasher};
@@ -49,7 +48,8 @@ pub(crate) async fn copy(
         if step == 0 {
             return Ok(());
         }
-        let read = from.peek(range.offset.saturating_add(done), step).await?;
+        let read =
+            from.handle().read_at(range.offset.saturating_add(done), step, Vec::new()).await?;
         if read.is_empty() {
             return Ok(());
         }
@@ -61,42 +61,63 @@ pub(crate) async fn copy(
 }
 
 impl UserFiles {
-    /// Returns the digests of a range of a file: one, or one for each block of `block` bytes.
-    /// Needs what listing and reading need.
+    /// Returns the digest of a file.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `Failed`.
+    pub async fn digest(&self, raw: &[u8], algorithm: Algorithm) -> Result<Vec<u8>, Fault> {
+        let path = VirtualPath::parse(raw)?;
+        let permit = self.permit(Operation::Hash, &path)?;
+        let place = self.place(&permit, Links::Follow).await?;
+        let handle = place.open_read().await?;
+        let whole = Range { offset: 0, length: None };
+        digests_of(handle.as_ref(), algorithm, whole, None).await
+    }
+
+    /// Returns the digests of a range of an open file: one, or one for each block of `block` bytes.
     ///
     /// # Errors
     /// `PermissionDenied`, `Failed`.
     pub async fn digests(
         &self,
-        file: &Arc<Download>,
+        file: &Download,
         algorithm: Algorithm,
         range: Range,
         block: Option<u64>,
     ) -> Result<Vec<u8>, Fault> {
         self.permit(Operation::Hash, file.path())?;
         self.permit_at(Operation::Hash, file.path(), file.place())?;
-        let mut digests = Vec::new();
-        let mut hasher = Hasher::new(algorithm);
-        let mut in_block = 0u64;
-        let mut done = 0u64;
-        loop {
-            let room = block.map_or(u64::MAX, |block| block - in_block);
-            let step = range.step(done).min(usize::try_from(room).unwrap_or(usize::MAX));
-            let read = file.peek(range.offset.saturating_add(done), step).await?;
-            if read.is_empty() {
-                break;
-            }
-            done += read.len() as u64;
-            in_block += read.len() as u64;
-            hasher = hasher.updated(read).await?;
-            if block == Some(in_block) {
-                digests.extend(std::mem::replace(&mut hasher, Hasher::new(algorithm)).finish());
-                in_block = 0;
-            }
-        }
-        if in_block > 0 || digests.is_empty() {
-            digests.extend(hasher.finish());
-        }
-        Ok(digests)
+        digests_of(file.handle(), algorithm, range, block).await
     }
+}
+
+async fn digests_of(
+    file: &dyn ReadHandle,
+    algorithm: Algorithm,
+    range: Range,
+    block: Option<u64>,
+) -> Result<Vec<u8>, Fault> {
+    let mut digests = Vec::new();
+    let mut hasher = Hasher::new(algorithm);
+    let mut in_block = 0u64;
+    let mut done = 0u64;
+    loop {
+        let room = block.map_or(u64::MAX, |block| block - in_block);
+        let step = range.step(done).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let read = file.read_at(range.offset.saturating_add(done), step, Vec::new()).await?;
+        if read.is_empty() {
+            break;
+        }
+        done += read.len() as u64;
+        in_block += read.len() as u64;
+        hasher = hasher.updated(read).await?;
+        if block == Some(in_block) {
+            digests.extend(std::mem::replace(&mut hasher, Hasher::new(algorithm)).finish());
+            in_block = 0;
+        }
+    }
+    if in_block > 0 || digests.is_empty() {
+        digests.extend(hasher.finish());
+    }
+    Ok(digests)
 }

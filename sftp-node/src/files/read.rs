@@ -82,12 +82,9 @@ impl Download {
         read
     }
 
-    /// Reads without counting it as sent.
-    ///
-    /// # Errors
-    /// `Failed`.
-    pub(super) async fn peek(&self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
-        self.handle.read_at(offset, length, Vec::new()).await
+    /// Returns the open file, for what is read but not sent.
+    pub(super) fn handle(&self) -> &dyn ReadHandle {
+        self.handle.as_ref()
     }
 
     /// Tells whether reads answer without leaving the thread.

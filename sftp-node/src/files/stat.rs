@@ -36,6 +36,16 @@ impl UserFiles {
         place.read_link().await
     }
 
+    /// Tells about an SSH command that has succeeded.
+    pub async fn log_ssh_command(&self, name: &str, line: &str, path: Option<&VirtualPath>) {
+        let place = match path {
+            Some(path) => self.shared.storage.locate(path, Links::Keep).await.ok(),
+            None => None,
+        };
+        let shown = path.map(VirtualPath::to_text).unwrap_or_default();
+        self.audit().ssh_command(name, line, &shown, place.as_deref());
+    }
+
     /// Returns the size of the storage around a path; with a quota, the quota as if it were the disk.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl Dispatcher {
         body: &mut Fields<'_>,
     ) -> Result<(), Fault> {
         let path = body.string()?;
-        let file = Arc::new(self.files.open_unlisted(path).await?);
+        let file = self.files.open_unlisted(path).await?;
         self.check_file(id, &file, body).await
     }
 
@@ -66,7 +66,7 @@ impl Dispatcher {
     async fn check_file(
         &mut self,
         id: u32,
-        file: &Arc<Download>,
+        file: &Download,
         body: &mut Fields<'_>,
     ) -> Result<(), Fault> {
         let names = body.string()?;

@@ -9,6 +9,7 @@ use russh::{Channel, ChannelId, ChannelOpenFailure};
 use crate::context::NodeContext;
 use crate::session::{Protocol, Session};
 use crate::sftp;
+use crate::ssh_commands::{self, SshCommand};
 
 /// Channels that one connection may have open.
 const MAX_CHANNELS: usize = 64;
@@ -62,5 +63,29 @@ impl Channels {
             drop(guard);
         });
         ssh.channel_success(id)
+    }
+
+    /// Starts a command on a channel that runs nothing yet. The answer goes out first: a short
+    /// command would otherwise close the channel before it.
+    pub fn exec(
+        &mut self,
+        id: ChannelId,
+        line: &[u8],
+        session: Option<&Arc<Session>>,
+        ssh: &mut SshSession,
+    ) -> Result<(), russh::Error> {
+        let command = SshCommand::parse(line, &self.context.config);
+        let (Some(command), Some(session)) = (command, session) else {
+            return ssh.channel_failure(id);
+        };
+        let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
+        ssh.channel_success(id)?;
+        let guard = session.enter(id.into(), Protocol::Ssh, command.line.clone());
+        let session = Arc::clone(session);
+        tokio::spawn(async move {
+            ssh_commands::run(command, channel, session).await;
+            drop(guard);
+        });
+        Ok(())
     }
 }
