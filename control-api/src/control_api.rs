@@ -56,8 +56,9 @@ pub struct ControlApi {
     pub guard: Guard,
     /// Certificate of REST, `None` without HTTPS.
     pub tls: Option<Arc<ReloadableTls>>,
+    /// The accounts behind both.
+    pub accounts: Arc<Accounts>,
     local: Arc<LocalControlPlane>,
-    accounts: Arc<Accounts>,
     checks: JoinHandle<()>,
 }
 
@@ -90,8 +91,8 @@ impl ControlApi {
             rest: rest::router(state, &guard),
             guard,
             tls,
-            local,
             accounts,
+            local,
             checks: tokio::spawn(check_provider(provider)),
         })
     }

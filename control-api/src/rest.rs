@@ -59,13 +59,13 @@ pub fn router(state: RestState, guard: &Guard) -> Router {
     let mut router = Router::new()
         .route("/", get(to_web))
         .route(paths::OPENAPI, get(schema))
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method);
+        .fallback(not_found);
     for (path, methods) in guarded() {
         router = router
             .route(path, methods.route_layer(from_fn_with_state(guard.clone(), basic_auth::check)));
     }
-    router.with_state(state)
+    // It counts for the routes that are there already.
+    router.method_not_allowed_fallback(wrong_method).with_state(state)
 }
 
 /// The layer of a method router runs for its methods alone, so that a wrong method needs no

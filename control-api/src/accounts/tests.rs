@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests make their own files")]
+
 use std::sync::Mutex;
 
 use ferryd_data_provider::{initialize, open};

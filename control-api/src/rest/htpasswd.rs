@@ -153,6 +153,7 @@ fn parse(text: &str) -> HashMap<String, Secret<String>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use super::*;
 

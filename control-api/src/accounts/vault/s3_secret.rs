@@ -107,12 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_seed_is_read() {
-        // Made with another implementation of AES-256-GCM: key as text, zero nonce.
-        let old = "$aes$000102030405060708090a0b0c0d0e0f$000000000000000000000000";
-        assert!(clear_of_old_form(old).is_err());
-        assert_eq!(clear_of_old_form("plain$text").unwrap(), None);
-        assert_eq!(clear_of_old_form("$aes$short$00").unwrap(), None);
+    fn the_old_form_of_another_program_is_read() {
+        // Made with the AESGCM class of Python's cryptography package: key as text, nonce 0 to 11.
+        let old = "$aes$000102030405060708090a0b0c0d0e0f$\
+                   000102030405060708090a0b2a04ef05161c2127b6942f0d112ba796a6318a75786681b6884aaa";
+        assert_eq!(clear_of_old_form(old).unwrap(), Some(Secret::new("open sesame".to_owned())));
+        assert!(clear_of_old_form(&old.replace("$00", "$01")).is_err());
+    }
+
+    #[test]
+    fn other_texts_are_not_of_the_old_form() {
+        for text in ["plain$text", "$aes$short$00", "$aes$00", "", "$aes$$"] {
+            assert_eq!(clear_of_old_form(text).unwrap(), None, "{text}");
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn unusable(file: &Path) -> Fault {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
