@@ -101,8 +101,10 @@ fn merge(target: &mut Value, added: Value) {
 }
 
 fn wrong(key: &str, expected: &str, found: &str) -> Fault {
-    // A value may be a password, and this text is printed.
-    let found = if key.contains("password") || key.contains("connection_string") {
+    // This text is printed and logged.
+    let name = key.to_ascii_lowercase();
+    let secret = ["password", "connection_string", "token", "secret"];
+    let found = if secret.iter().any(|secret| name.contains(secret)) {
         "something else".to_owned()
     } else {
         format!("{found:?}")

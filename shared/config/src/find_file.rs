@@ -21,6 +21,11 @@ pub(crate) struct Found {
 
 /// Returns the first file there is.
 pub(crate) fn find(options: &ConfigOptions, home: Option<&Path>) -> Result<Option<Found>, Fault> {
+    // A mistyped folder must not become a new server with an empty store.
+    if !options.config_dir.is_dir() {
+        let text = format!("--config-dir: {} is not a directory", options.config_dir.display());
+        return Err(Fault::invalid(text));
+    }
     let names = names(&options.config_file)?;
     let folders = folders(&options.config_dir, home);
     Ok(folders

@@ -29,7 +29,7 @@ impl Broken {
 }
 
 /// Extensions in the order in which they are looked for.
-const FORMATS: [(&str, Parse); 9] = [
+const FORMATS: [(&str, Parse); 10] = [
     ("json", json),
     ("toml", toml),
     ("yaml", yaml),
@@ -39,6 +39,7 @@ const FORMATS: [(&str, Parse); 9] = [
     ("prop", flat::properties),
     ("env", flat::envfile),
     ("envfile", flat::envfile),
+    ("hcl", hcl),
 ];
 
 /// Returns the extensions in the order in which they are looked for.
@@ -75,6 +76,12 @@ fn yaml(text: &str) -> Result<Value, Broken> {
         line: error.location().map(|place| place.line()),
         reason: without_place(&error.to_string(), " at line "),
     })
+}
+
+/// A file that is there must not be passed over: the server would start with defaults.
+fn hcl(_text: &str) -> Result<Value, Broken> {
+    let reason = "HCL is not read yet, expected JSON, TOML, YAML, properties or an envfile";
+    Err(Broken { line: None, reason: reason.to_owned() })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -211,9 +211,10 @@ fn the_home_directory_is_searched_after_the_config_dir() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join(".config/ferryd");
     std::fs::DirBuilder::new().recursive(true).create(&folder).unwrap();
+    std::fs::DirBuilder::new().create(folder.join("empty")).unwrap();
     write(&folder.join("ferryd.toml"), "[sftpd]\nbind_port = 5022\n");
     let options =
-        ConfigOptions { config_dir: dir.path().join("missing"), config_file: "ferryd".to_owned() };
+        ConfigOptions { config_dir: folder.join("empty"), config_file: "ferryd".to_owned() };
     let loaded: Loaded<Settings> =
         load_from(&options, Some(dir.path()), std::iter::empty()).unwrap();
     assert_eq!(loaded.settings.sftpd.bind_port, 5022);
@@ -224,4 +225,18 @@ fn a_path_as_file_name_is_refused() {
     let options = ConfigOptions { config_file: "../x".to_owned(), ..ConfigOptions::default() };
     let loaded: Result<Loaded<Settings>, _> = load_from(&options, None, std::iter::empty());
     assert!(loaded.unwrap_err().public().contains("--config-dir"));
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_refused() {
+    let config_dir = PathBuf::from("/nowhere/at/all");
+    let options = ConfigOptions { config_dir, ..ConfigOptions::default() };
+    let loaded: Result<Loaded<Settings>, _> = load_from(&options, None, std::iter::empty());
+    assert!(loaded.unwrap_err().public().contains("/nowhere/at/all"));
+}
+
+#[test]
+fn a_file_of_a_format_that_is_not_read_is_not_passed_over() {
+    let fault = load_with(&[("ferryd.hcl", "sftpd { bind_port = 1 }")], &[]).unwrap_err();
+    assert!(fault.public().contains("ferryd.hcl"), "{fault}");
 }

@@ -109,7 +109,19 @@ pub fn init(settings: &LogSettings) -> Result<LogGuard, Fault> {
     };
     let _ = FORMAT.set(settings.format);
     subscribe(settings)?;
+    log_panics();
     Ok(LogGuard { writer: Some(writer) })
+}
+
+/// A panic is a defect that somebody has to see, and nobody watches the terminal of a service.
+fn log_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let reason = panic.payload_as_str().unwrap_or_default();
+        tracing::error!(target: "ferryd", sender = "panic", place, reason, "a defect");
+        before(panic);
+    }));
 }
 
 fn subscribe(settings: &LogSettings) -> Result<(), Fault> {

@@ -69,6 +69,8 @@ fn each_kind_has_its_fields_in_their_order_and_terse_logs_keep_failed_connection
     let guard = ferryd_telemetry::init(&settings).unwrap();
     assert!(ferryd_telemetry::init(&settings).is_err(), "a process has one log");
     write_all_kinds();
+    let panicked = std::thread::spawn(|| panic!("seen in the log")).join();
+    assert!(panicked.is_err());
     drop(guard);
     let text = std::io::read_to_string(std::fs::OpenOptions::new().read(true).open(&file).unwrap())
         .unwrap();
@@ -81,6 +83,7 @@ fn each_kind_has_its_fields_in_their_order_and_terse_logs_keep_failed_connection
         "level time sender remote_addr proto method user_agent uri resp_status resp_size \
          elapsed_ms request_id",
         "level time sender connection_id message port",
+        "level time sender connection_id message place reason",
     ];
     let found: Vec<_> = lines.iter().map(|line| keys(line).join(" ")).collect();
     assert_eq!(found, wanted);
@@ -95,4 +98,5 @@ fn each_kind_has_its_fields_in_their_order_and_terse_logs_keep_failed_connection
     assert_eq!(value(2, "client_ip"), "10.0.0.1");
     assert_eq!(value(3, "sender"), "httpd");
     assert_eq!(value(4, "message"), "started");
+    assert_eq!(value(5, "reason"), "seen in the log");
 }
