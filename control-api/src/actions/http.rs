@@ -4,7 +4,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ferryd_domain::{AccountEvent, Fault, FileEvent, Secret};
+use ferryd_domain::{AccountEvent, Fault, FileEvent};
 use reqwest::{Client, RequestBuilder, Url};
 use tokio::time::Instant;
 
@@ -84,9 +84,7 @@ impl Receiver<AccountEvent> for HttpReceiver {
     async fn tell(&self, event: &AccountEvent) -> Result<(), Fault> {
         let mut url = self.url.clone();
         url.query_pairs_mut().append_pair("action", event.action.name());
-        let mut shown = event.account.without_secrets();
-        shown.filesystem.s3config.access_secret = Secret::default();
-        self.send(self.client.post(url).json(&shown)).await
+        self.send(self.client.post(url).json(&event.account.without_secrets())).await
     }
 }
 
