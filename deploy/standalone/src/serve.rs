@@ -57,7 +57,7 @@ fn tell_source(loaded: &Loaded<Settings>) {
     tracing::info!(sender = "service", version = version::TEXT, "ferryd starts");
     match &loaded.file {
         Some(file) => {
-            tracing::info!(sender = "config", file = %file.display(), "configuration read");
+            tracing::info!(sender = "config", path = %file.display(), "configuration read");
         }
         None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
     }
