@@ -56,8 +56,7 @@ pub struct ControlApi {
     pub guard: Guard,
     /// Certificate of REST, `None` without HTTPS.
     pub tls: Option<Arc<ReloadableTls>>,
-    /// The accounts behind both.
-    pub accounts: Arc<Accounts>,
+    accounts: Arc<Accounts>,
     local: Arc<LocalControlPlane>,
     checks: JoinHandle<()>,
 }

@@ -57,7 +57,11 @@ fn protocol(version: Version) -> &'static str {
 
 fn uri(scheme: &str, request: &Request<Body>) -> String {
     let host = match request.uri().authority() {
-        Some(authority) => authority.as_str().to_owned(),
+        // A client may send its password in front of the host.
+        Some(authority) => {
+            let text = authority.as_str();
+            text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned()
+        }
         None => text(request.headers(), header::HOST),
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -68,4 +72,20 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
     let value =
         headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     value.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(target: &str) -> String {
+        let request = Request::builder().uri(target).header("host", "h:1").body(Body::empty());
+        uri("http", &request.unwrap())
+    }
+
+    #[test]
+    fn the_uri_is_whole_and_shows_no_password() {
+        assert_eq!(shown("/a?b=c"), "http://h:1/a?b=c");
+        assert_eq!(shown("http://user:secret@other:2/a"), "http://other:2/a");
+    }
 }

@@ -171,7 +171,7 @@ async fn a_dump_of_one_server_restores_on_another_with_its_secrets() {
     let file = here.dir.path().join("backups/d").display().to_string();
     assert_eq!(load(&there, &format!("input_file={file}")).await, 200);
     let reveal = async |bed: &Bed, name: &str| {
-        let accounts = &bed.api.accounts;
+        let accounts = bed.api.accounts();
         let account = accounts.find(&ferryd_domain::Username::stored(name)).await.unwrap();
         accounts.with_clear_secrets(account).await.unwrap().filesystem
     };
