@@ -9,6 +9,7 @@
 )]
 
 mod calls;
+mod contract;
 mod desk;
 mod loss;
 mod setup;
