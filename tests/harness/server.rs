@@ -206,8 +206,8 @@ fn default_config(sftp: SocketAddr, http: SocketAddr, grpc: SocketAddr) -> Value
         },
         "httpd": { "bind_address": "127.0.0.1", "bind_port": http.port() },
         "data_provider": { "driver": "sqlite", "name": "ferryd.db" },
-        "grpc": { "bind_address": "127.0.0.1", "bind_port": grpc.port(), "node_token": "token of a test" },
-        "control_plane": { "url": format!("http://{grpc}"), "node_token": "token of a test" },
+        "grpc": { "bind_address": "127.0.0.1", "bind_port": grpc.port(), "node_token": "the token of the scenarios" },
+        "control_plane": { "url": format!("http://{grpc}"), "node_token": "the token of the scenarios" },
     })
 }
 

@@ -9,4 +9,6 @@
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
+mod hostile;
 mod login;
+mod transfers;
