@@ -61,13 +61,10 @@ pub async fn hash(clear: Secret<String>) -> Result<Secret<String>, Fault> {
     POOL.run(argon2::NEW_MEMORY_MIB, move || argon2::hash(clear.expose().as_bytes())).await?
 }
 
-/// Tells whether clear text belongs to a hash. Not for logins: they wait in their account's line.
+/// Tells whether clear text belongs to a hash of the API's users. They share one line: whoever
+/// guesses there delays no login.
 pub async fn verify(hash: &Secret<String>, clear: &Secret<String>) -> bool {
-    let (hash, clear) = (hash.clone(), clear.clone());
-    let memory = memory_of(hash.expose());
-    POOL.run(memory, move || matches(hash.expose(), clear.expose().as_bytes()))
-        .await
-        .unwrap_or(false)
+    POOL.verify(Line::Api, hash.clone(), clear.clone()).await == Verdict::Match
 }
 
 /// Tells whether clear text belongs to a hash, on the thread of the caller. Empty text never does.

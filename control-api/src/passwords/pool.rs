@@ -24,6 +24,8 @@ const UNKNOWN_LINES: usize = 8;
 pub enum Line {
     /// A name that has an account.
     Account(String),
+    /// The users of the API, all of them.
+    Api,
     /// One of the lines for names without an account.
     Unknown(usize),
 }

@@ -162,3 +162,16 @@ async fn an_endless_line_ends_a_conversation() {
     let mut talk = Programs::new(1).converse(&Invocation::new(&program, LONG)).await.unwrap();
     assert!(talk.next_line().await.is_err());
 }
+
+#[tokio::test]
+async fn a_conversation_ends_at_its_limit_although_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(&folder, "program", "sleep 300 & echo $! $$; wait");
+    let invocation = Invocation::new(&program, Duration::from_secs(1));
+    let mut talk = Programs::new(1).converse(&invocation).await.unwrap();
+    let pids = String::from_utf8(talk.next_line().await.unwrap().unwrap()).unwrap();
+    for pid in pids.split_whitespace() {
+        wait_until_gone(pid).await;
+    }
+    assert!(!matches!(talk.next_line().await, Ok(Some(_))));
+}
