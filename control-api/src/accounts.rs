@@ -176,7 +176,13 @@ impl Accounts {
         Err(Fault::new(FaultKind::PermissionDenied, "user management is disabled"))
     }
 
+    /// The name is looked up first: preparing writes the credentials of that name.
     async fn store_new(&self, mut account: Account) -> Result<Account, Fault> {
+        match self.find(&account.username).await {
+            Err(fault) if fault.kind() == FaultKind::NotFound => {}
+            Err(fault) => return Err(fault),
+            Ok(_) => return Err(Fault::new(FaultKind::AlreadyExists, "username is already taken")),
+        }
         account.keep_server_fields_of(&Account::default());
         let prepared = self.prepared(account, None).await?;
         let stored = self.provider.add_user(&prepared).await?;

@@ -1,6 +1,6 @@
 //! Builds the control plane from its settings: provider, accounts, control plane, REST.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +138,12 @@ impl Drop for ControlApi {
 
 async fn open(settings: &ControlApiSettings) -> Result<Arc<dyn DataProvider>, Fault> {
     let (config, dir) = (&settings.data_provider, &settings.config_dir);
+    if !config.users_base_dir.is_empty() && !Path::new(&config.users_base_dir).is_absolute() {
+        tracing::warn!(
+            sender = "config",
+            "data_provider.users_base_dir is no absolute path, ignored"
+        );
+    }
     match ferryd_data_provider::open(config, dir).await {
         Err(fault) if fault.kind() == FaultKind::NotFound => {
             ferryd_data_provider::initialize(config, dir).await?;

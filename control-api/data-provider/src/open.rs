@@ -43,7 +43,7 @@ pub async fn initialize(
 ) -> Result<Initialized, Fault> {
     match config.driver()? {
         Driver::Sqlite => {
-            sqlite::create_file(&config.file(config_dir)?)?;
+            sqlite::create_file(config, config_dir)?;
             sqlite::open(config, config_dir).await.map(|_| Initialized::Ready)
         }
         Driver::Memory => Ok(Initialized::NotNeeded),

@@ -21,7 +21,8 @@ pub(crate) async fn open(
     config_dir: &Path,
 ) -> Result<SqlProvider, Fault> {
     let users = TableName::parse(&config.users_table)?;
-    let file = config.file(config_dir)?;
+    let options = options(config, config_dir)?;
+    let file = options.get_filename().to_owned();
     if !file.is_file() {
         return Err(Fault::not_found(format!(
             "data_provider.name: there is no database {}, please run initprovider",
@@ -31,7 +32,7 @@ pub(crate) async fn open(
     let pool = SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(15))
-        .connect_with(options(config, &file)?)
+        .connect_with(options)
         .await
         .map_err(|error| Fault::unavailable(format!("open {}", file.display())).because(error))?;
     migrate(Dialect::Sqlite, &pool, &users).await?;
@@ -41,24 +42,32 @@ pub(crate) async fn open(
 /// Makes the file, for its owner alone: it holds password hashes. An existing one is kept.
 ///
 /// # Errors
-/// `Failed` when the file cannot be made.
-pub(crate) fn create_file(file: &Path) -> Result<(), Fault> {
+/// `Failed` when the file cannot be made, `InvalidInput`.
+pub(crate) fn create_file(config: &DataProviderConfig, config_dir: &Path) -> Result<(), Fault> {
     use std::os::unix::fs::OpenOptionsExt;
-    let made =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
-    made.map(|_| ()).map_err(|error| {
+    let options = options(config, config_dir)?;
+    let file = options.get_filename();
+    let mut how = std::fs::OpenOptions::new();
+    how.write(true).create(true).truncate(false).mode(0o600);
+    how.open(file).map(|_| ()).map_err(|error| {
         Fault::failed(format!("cannot create the database {}", file.display())).because(error)
     })
 }
 
-fn options(config: &DataProviderConfig, file: &Path) -> Result<SqliteConnectOptions, Fault> {
-    let connection_string = config.connection_string.expose();
-    let options = if connection_string.is_empty() {
-        SqliteConnectOptions::new().filename(file)
-    } else {
-        connection_string.parse().map_err(|error: sqlx::Error| {
-            Fault::invalid("data_provider.connection_string cannot be read").because(error)
-        })?
+/// A connection string replaces the name: `sqlite:...`, or `file:path?...` of which the path alone
+/// counts, since how the file is opened is decided here.
+fn options(config: &DataProviderConfig, config_dir: &Path) -> Result<SqliteConnectOptions, Fault> {
+    let options = match config.connection_string.expose().as_str() {
+        "" => SqliteConnectOptions::new().filename(config.file(config_dir)?),
+        text => match text.strip_prefix("file:") {
+            Some(rest) => {
+                let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+                SqliteConnectOptions::new().filename(config_dir.join(path))
+            }
+            None => text.parse().map_err(|error: sqlx::Error| {
+                Fault::invalid("data_provider.connection_string cannot be read").because(error)
+            })?,
+        },
     };
     Ok(options
         .create_if_missing(false)

@@ -202,6 +202,22 @@ async fn gcs_credentials_are_kept_beside_the_record_and_end_with_the_user() {
 }
 
 #[tokio::test]
+async fn a_refused_user_does_not_touch_the_credentials_of_the_one_with_that_name() {
+    let bed = sqlite().await;
+    let gcs = |credentials: &str| {
+        let mut sent = body("a");
+        sent["filesystem"] = serde_json::json!(
+            {"provider": 2, "gcsconfig": {"bucket": "b", "credentials": credentials}});
+        text(&sent)
+    };
+    let stored = bed.accounts.add(&gcs("e30=")).await.unwrap();
+    let refused = bed.accounts.add(&gcs("e319")).await.unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::AlreadyExists);
+    let clear = bed.accounts.with_clear_secrets(stored).await.unwrap();
+    assert_eq!(clear.filesystem.gcsconfig.credentials.expose(), "e30=");
+}
+
+#[tokio::test]
 async fn the_memory_provider_hashes_what_its_dump_has_in_clear() {
     let dir = tempfile::tempdir().unwrap();
     let mut user = body("a");

@@ -82,6 +82,22 @@ async fn the_table_may_have_another_name() {
 }
 
 #[tokio::test]
+async fn a_connection_string_replaces_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let absolute = dir.path().join("two.db").display().to_string();
+    for text in ["file:one.db?cache=shared&mode=rwc".to_owned(), format!("sqlite:{absolute}")] {
+        let config =
+            DataProviderConfig { connection_string: Secret::new(text), ..Default::default() };
+        initialize(&config, dir.path()).await.unwrap();
+        open(&config, dir.path()).await.unwrap().check().await.unwrap();
+    }
+    for file in ["one.db", "two.db"] {
+        assert!(dir.path().join(file).exists(), "{file}");
+    }
+    assert!(!dir.path().join("sftpgo.db").exists());
+}
+
+#[tokio::test]
 async fn the_file_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (_provider, dir) = empty().await;
