@@ -50,6 +50,12 @@ impl GrpcServer {
             return Err(Fault::invalid("TLS needs client_ca_file or node_token to know the nodes"));
         }
         let listener = Listener::bind(config, directory, tls.is_some()).await?;
+        if tls.is_none() && gate.is_open() && listener.is_open_to_local_users() {
+            tracing::warn!(
+                sender = "grpc",
+                "without node_token every user of this host may act as a node"
+            );
+        }
         Ok(BoundServer { listener, tls, gate })
     }
 }

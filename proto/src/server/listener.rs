@@ -43,6 +43,11 @@ impl Listener {
         }
     }
 
+    /// Tells whether anybody on this host can connect.
+    pub(super) fn is_open_to_local_users(&self) -> bool {
+        matches!(self, Self::Tcp(..))
+    }
+
     /// Serves until the stop signal and the end of the calls that then run.
     pub(super) async fn serve(
         self,
