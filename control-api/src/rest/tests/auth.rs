@@ -2,10 +2,11 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine;
 use ferryd_data_provider::DataProviderConfig;
-use ferryd_rest::{InProcess, RestClient, paths};
+use ferryd_domain::{FaultKind, Secret};
+use ferryd_rest::{HttpTransport, InProcess, RestClient, paths};
 use serde_json::json;
 
-use super::bed::{Answer, Bed};
+use super::bed::{Answer, Bed, body};
 
 async fn guarded() -> Bed {
     Bed::with(DataProviderConfig::default(), |dir, httpd| {
@@ -101,4 +102,27 @@ async fn a_missing_file_keeps_the_server_from_starting() {
     assert!(
         crate::ControlApi::build(settings).await.unwrap_err().public().contains("auth_user_file")
     );
+}
+
+#[tokio::test]
+async fn the_client_over_http_shows_its_password() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let bed = guarded().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let shutdown = ferryd_runtime::CancellationToken::new();
+    let server = tokio::spawn(crate::rest::serve(listener, bed.router(), None, shutdown.clone()));
+    let transport = |password: &str| {
+        HttpTransport::new(reqwest::Client::new(), &address)
+            .with_basic_auth("admin", &Secret::new(password.to_owned()))
+            .unwrap()
+    };
+    let client = RestClient::new(transport("secret"));
+    let id = client.add_user(&body("bob")).await.unwrap().id;
+    assert_eq!(client.user(id).await.unwrap().username.as_str(), "bob");
+    let refused = RestClient::new(transport("wrong")).version().await.unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::Unauthenticated);
+    shutdown.cancel();
+    server.await.unwrap().unwrap();
+    assert_eq!(client.version().await.unwrap_err().kind(), FaultKind::Unavailable);
 }
