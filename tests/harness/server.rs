@@ -132,6 +132,11 @@ impl Server {
         self.control.take().unwrap().kill();
     }
 
+    /// Ends the data plane without giving it a chance to do anything.
+    pub fn kill(&mut self) {
+        self.node.take().unwrap().kill();
+    }
+
     /// Starts the control plane again.
     pub async fn regain_control(&mut self) {
         self.start_control().await;
@@ -206,8 +211,8 @@ fn default_config(sftp: SocketAddr, http: SocketAddr, grpc: SocketAddr) -> Value
         },
         "httpd": { "bind_address": "127.0.0.1", "bind_port": http.port() },
         "data_provider": { "driver": "sqlite", "name": "ferryd.db" },
-        "grpc": { "bind_address": "127.0.0.1", "bind_port": grpc.port(), "node_token": "the token of the scenarios" },
-        "control_plane": { "url": format!("http://{grpc}"), "node_token": "the token of the scenarios" },
+        "grpc": { "bind_address": "127.0.0.1", "bind_port": grpc.port(), "node_token": "token-of-the-scenarios" },
+        "control_plane": { "url": format!("http://{grpc}"), "node_token": "token-of-the-scenarios" },
     })
 }
 

@@ -51,7 +51,7 @@ async fn unknown_packet_types_are_answered_as_unsupported(topology: Topology) {
     let mut server = Server::start(topology).await;
     let alice = server.user("alice").await;
     let mut sftp = server.sftp_of(&alice).await;
-    for kind in [0, 1, 2, 21, 50, 99, 101, 105, 150, 199, 201, 255] {
+    for kind in [0, 2, 21, 50, 99, 101, 105, 150, 199, 201, 255] {
         match sftp.request(kind, Fields::new().string("/x")).await {
             Err(Status { code: code::UNSUPPORTED | code::FAILURE | code::BAD_MESSAGE, .. }) => {}
             other => panic!("{kind}: {other:?}"),

@@ -9,6 +9,14 @@
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
+mod architecture;
+mod confinement;
 mod hostile;
 mod login;
+mod logs_and_metrics;
+mod operations;
+mod outage;
+mod permissions;
+mod rest_users;
+mod sessions;
 mod transfers;
