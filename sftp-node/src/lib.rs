@@ -27,6 +27,8 @@ use ferryd_domain::Fault;
 use tokio_util::sync::CancellationToken;
 
 pub use config::SftpdConfig;
+#[cfg(feature = "testkit")]
+pub use sftp::fuzzing;
 use context::NodeContext;
 
 /// The data plane before it has a port.

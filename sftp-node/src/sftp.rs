@@ -7,6 +7,8 @@ mod dispatch;
 mod extensions;
 mod file_data;
 mod frames;
+#[cfg(feature = "testkit")]
+pub mod fuzzing;
 mod handles;
 mod listing;
 mod long_name;

@@ -1,0 +1,40 @@
+//! The way in for fuzzers: bytes of a channel go through framing and parsing, nothing is done.
+
+use bytes::Bytes;
+
+use super::frames::{Frame, Frames};
+use super::requests::{Request, WriteRequest};
+use super::wire::Fields;
+
+/// Parses a stream that arrives in pieces of `piece` bytes, to its end or its first broken length.
+/// Returns the number of packets.
+pub fn parse_stream(stream: &[u8], piece: usize) -> usize {
+    let mut frames = Frames::default();
+    let mut packets = 0;
+    for chunk in stream.chunks(piece.max(1)) {
+        frames.push(Bytes::copy_from_slice(chunk));
+        loop {
+            match frames.next() {
+                Ok(Some(frame)) => parse(frame),
+                Ok(None) => break,
+                Err(_) => return packets,
+            }
+            packets += 1;
+        }
+    }
+    packets
+}
+
+fn parse(frame: Frame) {
+    match frame {
+        Frame::Whole(packet) => {
+            let mut fields = Fields::new(&packet);
+            if let (Ok(kind), Ok(_)) = (fields.byte(), fields.u32()) {
+                let _ = Request::parse(kind, packet.get(5..).unwrap_or_default());
+            }
+        }
+        Frame::Write { head, data } => {
+            let _ = WriteRequest::parse(&head, &data);
+        }
+    }
+}
