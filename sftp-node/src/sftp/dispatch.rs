@@ -29,6 +29,8 @@ pub(super) struct Dispatcher {
     pub(super) out: Vec<u8>,
     /// WRITEs that are not handed to the storage yet.
     pub(super) gather: Option<Gather>,
+    /// Whether the version has been agreed on.
+    initialized: bool,
     /// Whether replies take the form that paramiko expects where clients differ.
     pub(super) is_paramiko: bool,
 }
@@ -42,6 +44,7 @@ impl Dispatcher {
             queue,
             out: Vec::new(),
             gather: None,
+            initialized: false,
             is_paramiko: session.client_version.contains("paramiko"),
         }
     }
@@ -53,7 +56,8 @@ impl Dispatcher {
     pub async fn frame(&mut self, frame: Frame) -> Result<(), Exhausted> {
         match frame {
             Frame::Write { head, data } => match WriteRequest::parse(&head, &data) {
-                Ok(request) => self.write(request, data).await?,
+                Ok(request) if self.initialized => self.write(request, data).await?,
+                Ok(request) => self.fail(request.id, &malformed()),
                 Err((id, fault)) => self.fail(id, &fault),
             },
             Frame::Whole(packet) => {
@@ -97,6 +101,7 @@ impl Dispatcher {
         let mut fields = Fields::new(packet);
         let Ok(kind) = fields.byte() else { return Ok(()) };
         if kind == packet::INIT {
+            self.initialized = true;
             extensions::put_version(&mut self.out);
             return Ok(());
         }
@@ -104,6 +109,10 @@ impl Dispatcher {
             self.fail(0, &malformed());
             return Ok(());
         };
+        if !self.initialized {
+            self.fail(id, &malformed().context("a request before INIT"));
+            return Ok(());
+        }
         match Request::parse(kind, fields.rest()) {
             Ok(request) => self.request(id, request).await,
             Err(fault) => {
