@@ -210,7 +210,7 @@ fn default_config(sftp: SocketAddr, http: SocketAddr, grpc: SocketAddr) -> Value
             "drain_timeout": 1,
         },
         "httpd": { "bind_address": "127.0.0.1", "bind_port": http.port() },
-        "data_provider": { "driver": "sqlite", "name": "ferryd.db" },
+        "data_provider": { "driver": "sqlite", "name": "ferryd.db", "track_quota": 1 },
         "grpc": { "bind_address": "127.0.0.1", "bind_port": grpc.port(), "node_token": "token-of-the-scenarios" },
         "control_plane": { "url": format!("http://{grpc}"), "node_token": "token-of-the-scenarios" },
     })

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, Handle, Msg, Session};
+use russh::client::{
+    self, AuthResult, Handle, KeyboardInteractiveAuthResponse as Asked, Msg, Session,
+};
 use russh::keys::{PrivateKeyWithHashAlg, load_secret_key};
 use russh::{Channel, ChannelMsg, Disconnect};
 
@@ -94,6 +96,20 @@ impl Connection {
         let mut handle = self.handle.lock().await;
         let answer = soon("login", handle.authenticate_publickey(name, key)).await;
         matches!(answer, Ok(AuthResult::Success))
+    }
+
+    /// Answers the questions of a keyboard-interactive login in order, then nothing.
+    pub async fn answer(&mut self, name: &str, answers: &[&str]) -> bool {
+        let mut answers = answers.iter().map(|answer| (*answer).to_owned());
+        let mut handle = self.handle.lock().await;
+        let start = handle.authenticate_keyboard_interactive_start(name, None::<String>);
+        let mut reply = soon("a question", start).await;
+        while let Ok(Asked::InfoRequest { prompts, .. }) = reply {
+            let said = prompts.iter().map(|_| answers.next().unwrap_or_default()).collect();
+            let next = handle.authenticate_keyboard_interactive_respond(said);
+            reply = soon("a question", next).await;
+        }
+        matches!(reply, Ok(Asked::Success))
     }
 
     /// Returns the methods that the server offers.

@@ -10,8 +10,11 @@
 )]
 
 mod architecture;
+mod clients;
 mod confinement;
+mod hooks;
 mod hostile;
+mod limits;
 mod login;
 mod logs_and_metrics;
 mod operations;
