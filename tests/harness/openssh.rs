@@ -41,10 +41,21 @@ impl Server {
 
     /// Runs `ssh` with these arguments behind the destination.
     pub async fn ssh(&self, user: &User, key: &KeyPair, arguments: &[&str]) -> Said {
+        self.ssh_with_input(user, key, arguments, b"").await
+    }
+
+    /// Runs `ssh` with something on its standard input.
+    pub async fn ssh_with_input(
+        &self,
+        user: &User,
+        key: &KeyPair,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Said {
         let mut command = self.client("ssh", key);
         command.args(["-p", &self.sftp().port().to_string()]);
         command.arg(format!("{}@127.0.0.1", user.name)).args(arguments);
-        run(command, b"").await
+        run(command, input).await
     }
 
     /// Runs `sftp` with a password instead of a key.

@@ -21,6 +21,8 @@ use crate::wait::until;
 pub struct Server {
     sftp: SocketAddr,
     http: SocketAddr,
+    /// Where a node of its own tells its metrics.
+    telemetry: SocketAddr,
     /// Ended in this order.
     node: Option<Program>,
     control: Option<Program>,
@@ -37,12 +39,14 @@ impl Server {
     /// Starts a server with some settings changed: an object of sections.
     pub async fn with(topology: Topology, changes: Value) -> Self {
         let folder = temporary_folder("server");
-        let (sftp, http, grpc) = (loopback(), loopback(), loopback());
-        let mut config = default_config(sftp, http, grpc);
+        let (sftp, http, telemetry) = (loopback(), loopback(), loopback());
+        let mut config = default_config(sftp, http, loopback());
+        config["telemetry"] = json!({ "bind_address": "127.0.0.1", "bind_port": telemetry.port() });
         lay_over(&mut config, changes);
         std::fs::write(folder.path().join("ferryd.json"), config.to_string()).unwrap();
         std::fs::create_dir(folder.path().join("homes")).unwrap();
-        let mut server = Self { sftp, http, node: None, control: None, folder, topology };
+        let mut server =
+            Self { sftp, http, telemetry, node: None, control: None, folder, topology };
         server.start_control().await;
         server.start_node().await;
         server
@@ -99,10 +103,20 @@ impl Server {
         all.into_iter().filter(|connection| connection.username == name).collect()
     }
 
-    /// Returns the value of a metric without labels.
+    /// Returns the value of a metric without labels, summed up over the processes.
     pub async fn metric(&self, name: &str) -> Option<f64> {
-        let text = self.get("/metrics").await;
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        let mut pages = vec![self.url("/metrics")];
+        if self.topology == Topology::Split {
+            pages.push(format!("http://{}/metrics", self.telemetry));
+        }
+        let mut sum = None;
+        for page in pages {
+            let text = http_client().get(page).send().await.ok()?.text().await.ok()?;
+            if let Some(value) = metric_in(&text, name) {
+                sum = Some(sum.unwrap_or(0.0) + value);
+            }
+        }
+        sum
     }
 
     /// Returns the resident memory of the process that serves SFTP.
@@ -195,6 +209,10 @@ impl Server {
         })
         .await;
     }
+}
+
+fn metric_in(page: &str, name: &str) -> Option<f64> {
+    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 fn loopback() -> SocketAddr {

@@ -22,4 +22,5 @@ mod outage;
 mod permissions;
 mod rest_users;
 mod sessions;
+mod ssh_commands;
 mod transfers;

@@ -17,6 +17,7 @@ both_topologies!(
     a_tree_goes_there_and_back,
     files_of_odd_sizes_arrive_whole,
     blocks_may_come_in_any_order,
+    a_write_may_carry_more_bytes_than_it_says,
     answers_belong_to_their_requests,
     several_channels_of_one_connection_work_at_once,
     a_broken_atomic_upload_leaves_the_old_file,
@@ -177,6 +178,21 @@ async fn blocks_may_come_in_any_order(topology: Topology) {
     let holes = alice.read("holes");
     assert_eq!(holes.len(), 100_003);
     assert!(holes[..100_000].iter().all(|&byte| byte == 0) && holes.ends_with(b"end"));
+}
+
+/// The last block of a file comes like this from older clients in Go, rclone among them.
+async fn a_write_may_carry_more_bytes_than_it_says(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    let fields = Fields::new().string(&handle).u64(0).u32(5).bytes(b"short").bytes(&[7; 32_000]);
+    sftp.request(6, fields).await.unwrap();
+    sftp.write(&handle, 5, b"er").await.unwrap();
+    let less = Fields::new().string(&handle).u64(0).u32(100).bytes(b"too few");
+    assert_eq!(sftp.request(6, less).await.unwrap_err().code, code::BAD_MESSAGE);
+    sftp.close(&handle).await.unwrap();
+    assert_eq!(alice.read("file"), b"shorter");
 }
 
 async fn answers_belong_to_their_requests(topology: Topology) {
