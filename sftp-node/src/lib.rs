@@ -27,9 +27,9 @@ use ferryd_domain::Fault;
 use tokio_util::sync::CancellationToken;
 
 pub use config::SftpdConfig;
+use context::NodeContext;
 #[cfg(feature = "testkit")]
 pub use sftp::fuzzing;
-use context::NodeContext;
 
 /// The data plane before it has a port.
 #[derive(Debug)]

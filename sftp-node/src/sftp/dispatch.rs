@@ -55,7 +55,7 @@ impl Dispatcher {
     /// [`Exhausted`] when the client has too much waiting.
     pub async fn frame(&mut self, frame: Frame) -> Result<(), Exhausted> {
         match frame {
-            Frame::Write { head, data } => match WriteRequest::parse(&head, &data) {
+            Frame::Write { head, mut data } => match WriteRequest::parse(&head, &mut data) {
                 Ok(request) if self.initialized => self.write(request, data).await?,
                 Ok(request) => self.fail(request.id, &malformed()),
                 Err((id, fault)) => self.fail(id, &fault),

@@ -90,24 +90,70 @@ impl<'a> Request<'a> {
 }
 
 impl WriteRequest {
-    /// Parses the head of a WRITE packet whose data has `length` bytes.
+    /// Parses the head of a WRITE packet and cuts its data to the length that it states: old
+    /// versions of Go's pkg/sftp (rclone) send their whole buffer behind a shorter length.
     ///
     /// # Errors
     /// The id, when it can be read, with `BadMessage`.
-    pub fn parse(head: &[u8], data: &[Bytes]) -> Result<Self, (u32, Fault)> {
+    pub fn parse(head: &[u8], data: &mut Vec<Bytes>) -> Result<Self, (u32, Fault)> {
         let mut fields = Fields::new(head);
         let id = fields.byte().and_then(|_| fields.u32()).unwrap_or(0);
         let present: usize = data.iter().map(Bytes::len).sum();
         let rest = |fields: &mut Fields<'_>| {
             let request = Self { id, handle: handle(fields)?, offset: fields.u64()? };
             let length = fields.u32()? as usize;
-            if length == present && length <= MAX_DATA { Ok(request) } else { Err(malformed()) }
+            if length <= present && length <= MAX_DATA {
+                Ok((request, length))
+            } else {
+                Err(malformed())
+            }
         };
-        rest(&mut fields).map_err(|fault| (id, fault))
+        let (request, length) = rest(&mut fields).map_err(|fault| (id, fault))?;
+        truncate(data, length);
+        Ok(request)
     }
+}
+
+/// Keeps the first `length` bytes of the pieces.
+fn truncate(pieces: &mut Vec<Bytes>, length: usize) {
+    let mut left = length;
+    pieces.retain_mut(|piece| {
+        piece.truncate(left);
+        left -= piece.len();
+        !piece.is_empty()
+    });
 }
 
 /// Reads a handle. One that we did not give out is parsed as one that leads nowhere.
 pub(super) fn handle(fields: &mut Fields<'_>) -> Result<HandleKey, Fault> {
     Ok(HandleKey::from_wire(fields.string()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sftp::wire::PutFields;
+
+    fn head(length: u32) -> Vec<u8> {
+        let mut head = vec![packet::WRITE];
+        head.put_u32(7);
+        head.put_string(&[0; 8]);
+        head.put_u64(100);
+        head.put_u32(length);
+        head
+    }
+
+    #[test]
+    fn data_behind_the_stated_length_is_ignored() {
+        let mut data = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"def")];
+        let request = WriteRequest::parse(&head(4), &mut data).unwrap();
+        assert_eq!((request.id, request.offset), (7, 100));
+        assert_eq!(data, [Bytes::from_static(b"abc"), Bytes::from_static(b"d")]);
+    }
+
+    #[test]
+    fn less_data_than_stated_is_malformed() {
+        let mut data = vec![Bytes::from_static(b"abc")];
+        assert_eq!(WriteRequest::parse(&head(4), &mut data).unwrap_err().0, 7);
+    }
 }
