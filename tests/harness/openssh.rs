@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -9,7 +10,7 @@ use tokio::process::Command;
 use crate::keys::{KeyPair, client_key};
 use crate::server::Server;
 use crate::users::User;
-use crate::wait::soon;
+use crate::wait::{PATIENCE, soon_within};
 
 /// What a client has said.
 #[derive(Debug)]
@@ -112,10 +113,16 @@ pub async fn run(mut command: Command, input: &[u8]) -> Said {
     // A client that has ended early takes no input; what it said tells why.
     let _ = stdin.write_all(input).await;
     drop(stdin);
-    let output = soon("a client to end", child.wait_with_output()).await.unwrap();
+    let output = soon_within(patience(), "a client to end", child.wait_with_output()).await;
+    let output = output.unwrap();
     Said {
         well: output.status.success(),
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
         errors: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// A client may carry a big file, built and run without optimization: 4 MiB take a second at most.
+fn patience() -> Duration {
+    PATIENCE + Duration::from_secs(crate::files::big() >> 22)
 }

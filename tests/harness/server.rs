@@ -41,7 +41,10 @@ impl Server {
         let folder = temporary_folder("server");
         let (sftp, http, telemetry) = (loopback(), loopback(), loopback());
         let mut config = default_config(sftp, http, loopback());
-        config["telemetry"] = json!({ "bind_address": "127.0.0.1", "bind_port": telemetry.port() });
+        if topology == Topology::Split {
+            let address = json!({ "bind_address": "127.0.0.1", "bind_port": telemetry.port() });
+            config["telemetry"] = address;
+        }
         lay_over(&mut config, changes);
         std::fs::write(folder.path().join("ferryd.json"), config.to_string()).unwrap();
         std::fs::create_dir(folder.path().join("homes")).unwrap();

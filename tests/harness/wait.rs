@@ -31,6 +31,11 @@ pub async fn until_within<T>(
 
 /// Waits for one thing that happens, with the same patience.
 pub async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    let outcome = tokio::time::timeout(PATIENCE, happens).await;
+    soon_within(PATIENCE, what, happens).await
+}
+
+/// Like [`soon`] with a deadline of one's own.
+pub async fn soon_within<T>(patience: Duration, what: &str, happens: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(patience, happens).await;
     outcome.unwrap_or_else(|_| panic!("gave up waiting for {what}"))
 }
