@@ -1,5 +1,6 @@
 //! The callbacks of russh for one connection. Each is a few lines and delegates; they run in the
-//! connection's own task, so they never wait for files.
+//! connection's own task, so they never wait for files. What happens once is boxed, so that the task
+//! of a connection that does nothing stays small.
 
 pub(crate) mod banner;
 mod channels;
@@ -51,7 +52,7 @@ impl Handler for SshHandler {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
-        Ok(self.login.password(user, password).await)
+        Ok(Box::pin(self.login.password(user, password)).await)
     }
 
     async fn auth_publickey_offered(
@@ -59,7 +60,7 @@ impl Handler for SshHandler {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(self.login.key_offered(user, offer).await)
+        Ok(Box::pin(self.login.key_offered(user, offer)).await)
     }
 
     async fn auth_publickey(
@@ -67,7 +68,7 @@ impl Handler for SshHandler {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(self.login.key_verified(user, key).await)
+        Ok(Box::pin(self.login.key_verified(user, key)).await)
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -77,7 +78,7 @@ impl Handler for SshHandler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
         let answers = response.map(Iterator::collect::<Vec<_>>);
-        Ok(self.login.dialog(user, answers).await)
+        Ok(Box::pin(self.login.dialog(user, answers)).await)
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {

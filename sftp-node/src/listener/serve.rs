@@ -81,7 +81,8 @@ async fn run(
         let handler = SshHandler::new(Arc::clone(context), Arc::clone(connection), looked.client);
         russh::server::run_stream(config, looked.stream, handler).await.map_err(|e| e.to_string())
     };
-    let mut running = match tokio::time::timeout_at(deadline, started).await {
+    // Boxed: its memory goes back when the connection has started.
+    let mut running = match tokio::time::timeout_at(deadline, Box::pin(started)).await {
         Ok(started) => started?,
         Err(_) => return Err("the login took too long".to_owned()),
     };

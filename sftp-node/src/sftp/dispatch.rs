@@ -122,28 +122,33 @@ impl Dispatcher {
         }
     }
 
-    /// The table of requests.
+    /// The table of requests. All but the most frequent are boxed: a channel that does nothing
+    /// should not hold the memory of the largest.
     async fn request(&mut self, id: u32, request: Request<'_>) -> Result<(), Exhausted> {
         match request {
             Request::Read { handle, offset, length } => {
                 return self.read(id, handle, offset, length);
             }
             Request::ReadDir { handle } => return self.read_dir(id, handle),
-            Request::Close { handle } => return self.close(id, handle).await,
-            Request::Fstat { handle } => return self.fstat(id, handle).await,
-            Request::FsetStat { handle, set } => return self.fset_stat(id, handle, set).await,
-            Request::Extended { name, body } => return self.extended(id, name, body).await,
-            Request::Open { path, flags } => self.open(id, path, flags).await,
-            Request::OpenDir { path } => self.open_dir(id, path).await,
+            Request::Close { handle } => return Box::pin(self.close(id, handle)).await,
+            Request::Fstat { handle } => return Box::pin(self.fstat(id, handle)).await,
+            Request::FsetStat { handle, set } => {
+                return Box::pin(self.fset_stat(id, handle, set)).await;
+            }
+            Request::Extended { name, body } => {
+                return Box::pin(self.extended(id, name, body)).await;
+            }
+            Request::Open { path, flags } => Box::pin(self.open(id, path, flags)).await,
+            Request::OpenDir { path } => Box::pin(self.open_dir(id, path)).await,
             Request::Stat { path, links } => self.stat(id, path, links).await,
-            Request::SetStat { path, set } => self.set_stat(id, path, set).await,
+            Request::SetStat { path, set } => Box::pin(self.set_stat(id, path, set)).await,
             Request::RealPath { path } => self.real_path(id, path),
-            Request::ReadLink { path } => self.read_link(id, path).await,
-            Request::Remove { path } => self.remove(id, path).await,
-            Request::RemoveDir { path } => self.remove_dir(id, path).await,
-            Request::MakeDir { path } => self.make_dir(id, path).await,
-            Request::Rename { from, to } => self.rename(id, from, to).await,
-            Request::Symlink { target, link } => self.symlink(id, target, link).await,
+            Request::ReadLink { path } => Box::pin(self.read_link(id, path)).await,
+            Request::Remove { path } => Box::pin(self.remove(id, path)).await,
+            Request::RemoveDir { path } => Box::pin(self.remove_dir(id, path)).await,
+            Request::MakeDir { path } => Box::pin(self.make_dir(id, path)).await,
+            Request::Rename { from, to } => Box::pin(self.rename(id, from, to)).await,
+            Request::Symlink { target, link } => Box::pin(self.symlink(id, target, link)).await,
             Request::Unknown => self.fail(id, &Fault::unsupported("unknown request")),
         }
         Ok(())

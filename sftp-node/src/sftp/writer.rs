@@ -71,7 +71,7 @@ impl Writer {
         download: Arc<Download>,
     ) -> Result<(), Gone> {
         if !download.is_immediate() {
-            return self.read_ahead(id, length, offset, download).await;
+            return Box::pin(self.read_ahead(id, length, offset, download)).await;
         }
         let length = clamp(length);
         if self.out.len() + length > BATCH {

@@ -134,6 +134,9 @@ impl AsyncRead for LookedStream {
         if !self.replay.is_empty() {
             let length = buffer.remaining().min(self.replay.len());
             buffer.put_slice(&self.replay.split_to(length));
+            if self.replay.is_empty() {
+                self.replay = bytes::Bytes::new();
+            }
             return Poll::Ready(Ok(()));
         }
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
@@ -158,6 +161,9 @@ impl AsyncWrite for LookedStream {
             return Poll::Ready(Err(io::Error::other("another identification than the one sent")));
         }
         self.swallow.advance(length);
+        if self.swallow.is_empty() {
+            self.swallow = bytes::Bytes::new();
+        }
         Poll::Ready(Ok(length))
     }
 
