@@ -16,6 +16,7 @@ mod session;
 mod sftp;
 mod ssh;
 mod ssh_commands;
+mod sweep;
 mod workers;
 
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::SftpdConfig;
 use context::NodeContext;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub use sftp::fuzzing;
 
 /// The data plane before it has a port.
@@ -76,6 +77,7 @@ impl Bound {
         let link = tokio::spawn(node_link::run(Arc::clone(&self.context), shutdown.clone()));
         let outcome = listener::run(self.listener, Arc::clone(&self.context), shutdown).await;
         link.abort();
+        self.context.sweep.stop();
         self.context.outbox.drain(self.context.drain_timeout()).await;
         outcome
     }

@@ -7,7 +7,7 @@ mod dispatch;
 mod extensions;
 mod file_data;
 mod frames;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod fuzzing;
 mod handles;
 mod listing;

@@ -33,8 +33,21 @@ fn parse(frame: Frame) {
                 let _ = Request::parse(kind, packet.get(5..).unwrap_or_default());
             }
         }
-        Frame::Write { head, data } => {
-            let _ = WriteRequest::parse(&head, &data);
+        Frame::Write { head, mut data } => {
+            let _ = WriteRequest::parse(&head, &mut data);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_counted_up_to_the_first_broken_length() {
+        let stream = [&[0, 0, 0, 5, 16, 0, 0, 0, 1][..], &[0, 0, 0, 1, 6], &[0; 4], &[1]].concat();
+        for piece in [0, 1, 3, 100] {
+            assert_eq!(parse_stream(&stream, piece), 2);
         }
     }
 }
