@@ -161,6 +161,7 @@ fn rest_state(
 ) -> RestState {
     RestState {
         accounts: Arc::clone(accounts),
+        last_logins: local.last_logins(),
         quota: local.quota(),
         quota_scans: local.quota_scans(),
         nodes: local.nodes(),

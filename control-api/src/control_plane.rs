@@ -12,16 +12,18 @@ use ferryd_control_plane::{
 };
 use ferryd_data_provider::{DataProvider, DataProviderConfig};
 use ferryd_domain::policy::login::{check_account, refused};
-use ferryd_domain::{Fault, FaultKind, FileEvent, QuotaUsage, Username};
+use ferryd_domain::{Account, Fault, FaultKind, FileEvent, QuotaUsage, Username};
 use tokio::task::JoinHandle;
 
 use crate::accounts::Accounts;
 use crate::actions::Actions;
 use crate::auth::Auth;
+use crate::logins::{FreshAccounts, LastLogins};
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::QuotaScans;
 use crate::sessions::Sessions;
+use crate::upload_sweeps::UploadSweeps;
 
 /// How often what has lapsed is freed.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -29,14 +31,16 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The control plane over a data provider.
 #[derive(Debug)]
 pub struct LocalControlPlane {
-    provider: Arc<dyn DataProvider>,
     accounts: Arc<Accounts>,
+    fresh: Arc<FreshAccounts>,
+    last_logins: Arc<LastLogins>,
     actions: Arc<Actions>,
     auth: Arc<Auth>,
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
     quota: Arc<Quota>,
     scans: Arc<QuotaScans>,
+    upload_sweeps: UploadSweeps,
     writes: Writes,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -71,11 +75,33 @@ impl LocalControlPlane {
             Arc::clone(&quota),
             Arc::clone(&accounts),
         ));
+        let upload_sweeps = UploadSweeps::new(Arc::clone(&nodes), Arc::clone(&accounts));
+        let fresh = Arc::new(FreshAccounts::default());
+        let last_logins = Arc::new(LastLogins::new(provider));
         let tasks = vec![
             tokio::spawn(Arc::clone(&quota).write_behind()),
-            tokio::spawn(sweep(Arc::clone(&sessions), Arc::clone(&nodes), Arc::clone(&quota))),
+            tokio::spawn(Arc::clone(&last_logins).write_behind()),
+            tokio::spawn(sweep(
+                Arc::clone(&sessions),
+                Arc::clone(&nodes),
+                Arc::clone(&quota),
+                Arc::clone(&fresh),
+            )),
         ];
-        Ok(Self { provider, accounts, actions, auth, sessions, nodes, quota, scans, writes, tasks })
+        Ok(Self {
+            accounts,
+            fresh,
+            last_logins,
+            actions,
+            auth,
+            sessions,
+            nodes,
+            quota,
+            scans,
+            upload_sweeps,
+            writes,
+            tasks,
+        })
     }
 
     /// Returns the attached nodes.
@@ -88,6 +114,11 @@ impl LocalControlPlane {
         Arc::clone(&self.quota)
     }
 
+    /// Returns the times of logins that are not written yet.
+    pub fn last_logins(&self) -> Arc<LastLogins> {
+        Arc::clone(&self.last_logins)
+    }
+
     /// Returns the quota scans.
     pub fn quota_scans(&self) -> Arc<QuotaScans> {
         Arc::clone(&self.scans)
@@ -98,20 +129,24 @@ impl LocalControlPlane {
     /// # Errors
     /// `Unavailable` when the usage could not be written.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
-        let (flushed, ()) = tokio::join!(self.quota.flush(), self.actions.shutdown(limit));
+        let (flushed, (), ()) = tokio::join!(
+            self.quota.flush(),
+            self.last_logins.flush(),
+            self.actions.shutdown(limit)
+        );
         flushed
     }
 
-    async fn record_login(&self, username: &Username) {
-        if self.writes == Writes::Forbidden {
-            return;
+    /// Returns the account of a session that is to start: as it was looked at a moment ago, or
+    /// as it is now.
+    async fn account_for(&self, start: &SessionStart) -> Result<Account, Fault> {
+        if let Some(account) = self.fresh.take(&start.connection, &start.username) {
+            return Ok(account);
         }
-        // A login is not refused because its time cannot be noted.
-        if let Err(fault) = self.provider.record_login(username, crate::clock::now_ms()).await {
-            tracing::warn!(
-                sender = "control_plane", %username, error = %fault, "last login cannot be written"
-            );
-        }
+        self.accounts.find(&start.username).await.map_err(|fault| match fault.kind() {
+            FaultKind::NotFound => refused("the account is gone"),
+            _ => fault,
+        })
     }
 }
 
@@ -121,7 +156,12 @@ impl Drop for LocalControlPlane {
     }
 }
 
-async fn sweep(sessions: Arc<Sessions>, nodes: Arc<Nodes>, quota: Arc<Quota>) {
+async fn sweep(
+    sessions: Arc<Sessions>,
+    nodes: Arc<Nodes>,
+    quota: Arc<Quota>,
+    fresh: Arc<FreshAccounts>,
+) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -129,13 +169,16 @@ async fn sweep(sessions: Arc<Sessions>, nodes: Arc<Nodes>, quota: Arc<Quota>) {
         sessions.sweep();
         nodes.sweep();
         quota.sweep();
+        fresh.sweep();
     }
 }
 
 #[async_trait]
 impl ControlPlane for LocalControlPlane {
     async fn authenticate(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Fault> {
-        self.auth.authenticate(&attempt).await
+        let outcome = self.auth.authenticate(&attempt).await?;
+        self.fresh.keep(&attempt.connection, &outcome.account);
+        Ok(outcome)
     }
 
     async fn start_dialog(&self, start: DialogStart) -> Result<Box<dyn LoginDialog>, Fault> {
@@ -143,14 +186,13 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
-        let account =
-            self.accounts.find(&start.username).await.map_err(|fault| match fault.kind() {
-                FaultKind::NotFound => refused("the account is gone"),
-                _ => fault,
-            })?;
-        check_account(&account, crate::clock::now_ms())?;
+        let account = self.account_for(&start).await?;
+        let now = crate::clock::now_ms();
+        check_account(&account, now)?;
         let lease = self.sessions.open(&account, &start)?;
-        self.record_login(&start.username).await;
+        if self.writes == Writes::Allowed {
+            self.last_logins.note(&start.username, now);
+        }
         Ok(lease)
     }
 
@@ -161,7 +203,10 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
-        Ok(self.nodes.attach(node))
+        let id = node.node.clone();
+        let commands = self.nodes.attach(node);
+        self.upload_sweeps.start(id);
+        Ok(commands)
     }
 
     async fn report(&self, report: NodeReport) -> Result<(), Fault> {

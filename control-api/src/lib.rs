@@ -6,6 +6,7 @@ pub mod auth;
 pub mod clock;
 mod control_api;
 pub mod control_plane;
+pub mod logins;
 pub mod nodes;
 pub mod passwords;
 pub mod programs;
@@ -13,5 +14,6 @@ pub mod quota;
 pub mod quota_scans;
 pub mod rest;
 pub mod sessions;
+pub mod upload_sweeps;
 
 pub use control_api::{ControlApi, ControlApiSettings, SftpdHooks};

@@ -25,6 +25,7 @@ use axum::routing::{MethodRouter, delete, get};
 use ferryd_rest::{VersionInfo, paths};
 
 use crate::accounts::Accounts;
+use crate::logins::LastLogins;
 use crate::nodes::Nodes;
 use crate::quota::Quota;
 use crate::quota_scans::QuotaScans;
@@ -41,6 +42,8 @@ const SCHEMA: &str = include_str!("../openapi.yaml");
 pub struct RestState {
     /// Accounts.
     pub accounts: Arc<Accounts>,
+    /// Times of logins that are not written yet.
+    pub last_logins: Arc<LastLogins>,
     /// Used quota.
     pub quota: Arc<Quota>,
     /// Running quota scans.

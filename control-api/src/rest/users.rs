@@ -42,9 +42,10 @@ pub(super) async fn remove(State(state): State<RestState>, UserId(id): UserId) -
     Ok(message(StatusCode::OK, "User deleted"))
 }
 
-/// Counters are written behind; answers show them as they are now. A store that does not answer
+/// Counters and times of logins are written behind; answers show them as they are now. A store that does not answer
 /// fails the read that follows.
 async fn settle_quota(state: &RestState) {
+    state.last_logins.flush().await;
     if let Err(fault) = state.quota.flush().await {
         tracing::warn!(sender = "httpd", error = %fault, "used quota could not be written");
     }
