@@ -21,7 +21,7 @@ use axum::Router;
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get};
+use axum::routing::{MethodRouter, delete, get, post};
 use ferryd_rest::{VersionInfo, paths};
 
 use crate::accounts::Accounts;
@@ -73,7 +73,7 @@ pub fn router(state: RestState, guard: &Guard) -> Router {
 
 /// The layer of a method router runs for its methods alone, so that a wrong method needs no
 /// credentials.
-fn guarded() -> [(&'static str, MethodRouter<RestState>); 11] {
+fn guarded() -> [(&'static str, MethodRouter<RestState>); 13] {
     [
         (paths::VERSION, get(status::version)),
         (paths::PROVIDER_STATUS, get(status::provider)),
@@ -82,8 +82,10 @@ fn guarded() -> [(&'static str, MethodRouter<RestState>); 11] {
         (paths::QUOTA_SCANS, get(quota_scans::list).post(quota_scans::start)),
         (paths::USERS, get(users::list).post(users::add)),
         (paths::USER, get(users::show).put(users::update).delete(users::remove)),
-        (paths::DUMP_DATA, get(backups::dump).post(backups::dump)),
-        (paths::LOAD_DATA, get(backups::load).post(backups::load)),
+        (paths::DUMP_DATA, get(backups::dump)),
+        (paths::LOAD_DATA, get(backups::load)),
+        (paths::BACKUP, post(backups::dump)),
+        (paths::RESTORE, post(backups::load)),
         (paths::METRICS, get(status::metrics)),
         (paths::WEB, get(to_web)),
     ]

@@ -1,4 +1,4 @@
-//! `/dumpdata` and `/loaddata`: all accounts into a file below the folder of backups, and back.
+//! Backup and restore, by POST or by the older GET: all accounts into a file below the folder of backups, and back.
 
 mod read;
 mod write;

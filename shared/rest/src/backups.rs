@@ -1,8 +1,8 @@
-//! `/dumpdata` and `/loaddata`: queries of backup and restore.
+//! Queries of backup (`/backup`, `/dumpdata`) and restore (`/restore`, `/loaddata`).
 
 use serde::{Deserialize, Serialize};
 
-/// The query of `/dumpdata`.
+/// The query of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpQuery {
     /// Relative to the folder of backups.
@@ -35,7 +35,7 @@ pub enum ScanAfterLoad {
     WithLimits,
 }
 
-/// The query of `/loaddata`.
+/// The query of a restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadQuery {
     /// Absolute, or relative to the folder of backups.

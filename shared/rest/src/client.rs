@@ -120,16 +120,16 @@ impl<T: Transport> RestClient<T> {
     ///
     /// # Errors
     /// `InvalidInput`; as [`Self::version`].
-    pub async fn dump_data(&self, query: &DumpQuery) -> Result<ApiResponse, Fault> {
-        self.call(Method::POST, &with_query(paths::DUMP_DATA, query)?, Bytes::new()).await
+    pub async fn backup(&self, query: &DumpQuery) -> Result<ApiResponse, Fault> {
+        self.call(Method::POST, &with_query(paths::BACKUP, query)?, Bytes::new()).await
     }
 
     /// Restores a backup of the server.
     ///
     /// # Errors
     /// `InvalidInput`, `PermissionDenied`; as [`Self::version`].
-    pub async fn load_data(&self, query: &LoadQuery) -> Result<ApiResponse, Fault> {
-        self.call(Method::POST, &with_query(paths::LOAD_DATA, query)?, Bytes::new()).await
+    pub async fn restore(&self, query: &LoadQuery) -> Result<ApiResponse, Fault> {
+        self.call(Method::POST, &with_query(paths::RESTORE, query)?, Bytes::new()).await
     }
 
     async fn get<A: DeserializeOwned>(&self, uri: &str) -> Result<A, Fault> {

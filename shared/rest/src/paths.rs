@@ -16,10 +16,14 @@ pub const QUOTA_SCANS: &str = "/api/v1/quota_scan";
 pub const USERS: &str = "/api/v1/user";
 /// One user.
 pub const USER: &str = "/api/v1/user/{id}";
-/// Writes a backup.
+/// Writes a backup; changes things by GET, as it always did.
 pub const DUMP_DATA: &str = "/api/v1/dumpdata";
-/// Reads a backup.
+/// Reads a backup; changes things by GET, as it always did.
 pub const LOAD_DATA: &str = "/api/v1/loaddata";
+/// Writes a backup.
+pub const BACKUP: &str = "/api/v1/backup";
+/// Reads a backup.
+pub const RESTORE: &str = "/api/v1/restore";
 /// Metrics for Prometheus.
 pub const METRICS: &str = "/metrics";
 /// The schema of the API.
@@ -30,7 +34,7 @@ pub const WEB_USERS: &str = "/web/users";
 pub const WEB: &str = "/web";
 
 /// Every path and method that the API answers, for the router and for the test of its schema.
-pub const ROUTES: [(&str, &[&str]); 11] = [
+pub const ROUTES: [(&str, &[&str]); 13] = [
     (VERSION, &["GET"]),
     (PROVIDER_STATUS, &["GET"]),
     (CONNECTIONS, &["GET"]),
@@ -38,8 +42,10 @@ pub const ROUTES: [(&str, &[&str]); 11] = [
     (QUOTA_SCANS, &["GET", "POST"]),
     (USERS, &["GET", "POST"]),
     (USER, &["GET", "PUT", "DELETE"]),
-    (DUMP_DATA, &["GET", "POST"]),
-    (LOAD_DATA, &["GET", "POST"]),
+    (DUMP_DATA, &["GET"]),
+    (LOAD_DATA, &["GET"]),
+    (BACKUP, &["POST"]),
+    (RESTORE, &["POST"]),
     (METRICS, &["GET"]),
     (OPENAPI, &["GET"]),
 ];

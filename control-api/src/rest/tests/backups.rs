@@ -46,10 +46,27 @@ async fn an_indented_dump_says_the_same_and_replaces_the_older_one() {
     bed.add(&body("a")).await;
     bed.get("/api/v1/dumpdata?output_file=d").await;
     let compact: Value = serde_json::from_str(&read(&bed, "d")).unwrap();
-    assert_eq!(bed.call("POST", "/api/v1/dumpdata?output_file=d&indent=1", "").await.status, 200);
+    assert_eq!(bed.call("POST", "/api/v1/backup?output_file=d&indent=1", "").await.status, 200);
     let text = read(&bed, "d");
     assert!(text.starts_with("{\n  \"users\": [\n    {\n      \"id\": 1,"), "{text}");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), compact);
+}
+
+#[tokio::test]
+async fn what_is_made_by_post_is_restored_by_post_and_the_older_paths_take_get_alone() {
+    let bed = Bed::new().await;
+    bed.add(&body("a")).await;
+    assert_eq!(bed.call("POST", "/api/v1/backup?output_file=d", "").await.status, 200);
+    bed.call("DELETE", "/api/v1/user/1", "").await;
+    let answer = bed.call("POST", "/api/v1/restore?input_file=d", "").await;
+    assert_eq!(answer.json, json!({"error": "", "message": "Data restored", "status": 200}));
+    assert_eq!(bed.get("/api/v1/user").await.json[0]["username"], "a");
+    for (method, path) in
+        [("POST", "dumpdata"), ("POST", "loaddata"), ("GET", "backup"), ("GET", "restore")]
+    {
+        let answer = bed.call(method, &format!("/api/v1/{path}?output_file=e"), "").await;
+        assert_eq!(answer.status, 405, "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,6 @@ fn choices_are_numbers_in_queries() {
         scan_quota: ScanAfterLoad::WithLimits,
         mode: LoadMode::KeepExisting,
     };
-    let uri = with_query(paths::LOAD_DATA, &query).unwrap();
-    assert_eq!(uri, "/api/v1/loaddata?input_file=x&scan_quota=2&mode=1");
+    let uri = with_query(paths::RESTORE, &query).unwrap();
+    assert_eq!(uri, "/api/v1/restore?input_file=x&scan_quota=2&mode=1");
 }
