@@ -78,10 +78,17 @@ fn yaml(text: &str) -> Result<Value, Broken> {
     })
 }
 
-/// A file that is there must not be passed over: the server would start with defaults.
-fn hcl(_text: &str) -> Result<Value, Broken> {
-    let reason = "HCL is not read yet, expected JSON, TOML, YAML, properties or an envfile";
-    Err(Broken { line: None, reason: reason.to_owned() })
+/// Evaluated without variables and functions: a name where a text was meant is a mistake, not the
+/// text `${name}`. A single block is a map where two are a list; [`crate::adopt`] takes both.
+fn hcl(text: &str) -> Result<Value, Broken> {
+    ::hcl::eval::from_str(text, &::hcl::eval::Context::new()).map_err(|error| match error {
+        ::hcl::Error::Parse(error) => {
+            Broken { line: Some(error.location().line()), reason: error.message().to_owned() }
+        }
+        // Without the expression: it may hold a secret.
+        ::hcl::Error::Eval(error) => Broken { line: None, reason: error.kind().to_string() },
+        other => Broken { line: None, reason: other.to_string() },
+    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

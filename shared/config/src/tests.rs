@@ -99,6 +99,9 @@ const YAML: &str = "sftpd:\n  bind_port: 3022\n  umask: '0077'\n  keys:\n    - p
 
 const PROPERTIES: &str = "sftpd.bind_port=3022\nsftpd.umask=0077\nsftpd.keys.0.private_key=a\n\
     sftpd.actions.execute_on=upload\ndata_provider.connectionstring=x\n";
+const HCL: &str = "sftpd {\n  bind_port = 3022\n  UMASK = \"0077\"\n  keys {\n    private_key = \"a\"\n  }\n  \
+    actions {\n    execute_on = [\"upload\"]\n  }\n}\n\
+    data_provider {\n  connection_string = \"x\"\n}\n";
 const ENVFILE: &str = "SFTPD__BIND_PORT=3022\nSFTPD__UMASK='0077'\nSFTPD__KEYS__0__PRIVATE_KEY=a\n\
     SFTPD__ACTIONS__EXECUTE_ON=upload\nDATA_PROVIDER__CONNECTION_STRING=x\n";
 
@@ -114,6 +117,7 @@ fn the_same_configuration_in_every_format_gives_the_same_settings() {
     assert_eq!(loaded(&[("sftpgo.yml", YAML)], &[]), wanted);
     assert_eq!(loaded(&[("ferryd.properties", PROPERTIES)], &[]), wanted);
     assert_eq!(loaded(&[("sftpgo.env", ENVFILE)], &[]), wanted);
+    assert_eq!(loaded(&[("ferryd.hcl", HCL)], &[]), wanted);
 }
 
 #[test]
@@ -236,7 +240,20 @@ fn a_folder_that_does_not_exist_is_refused() {
 }
 
 #[test]
-fn a_file_of_a_format_that_is_not_read_is_not_passed_over() {
-    let fault = load_with(&[("ferryd.hcl", "sftpd { bind_port = 1 }")], &[]).unwrap_err();
-    assert!(fault.public().contains("ferryd.hcl"), "{fault}");
+fn one_block_of_hcl_is_a_list_as_well_as_two() {
+    let keys = |text: &str| loaded(&[("ferryd.hcl", text)], &[]).sftpd.keys.len();
+    assert_eq!(keys("sftpd {\n  keys { private_key = \"a\" }\n}"), 1);
+    let two = "keys { private_key = \"a\" }\n  keys { private_key = \"b\" }";
+    assert_eq!(keys(&format!("sftpd {{\n  {two}\n}}")), 2);
+    assert_eq!(keys("sftpd {\n  keys = [{ private_key = \"a\" }]\n}"), 1);
+}
+
+#[test]
+fn broken_hcl_is_named_with_its_line_and_names_are_not_taken_for_texts() {
+    let fault =
+        |text: &str| load_with(&[("ferryd.hcl", text)], &[]).unwrap_err().public().to_owned();
+    let text = fault("sftpd {\n  bind_port =\n}");
+    assert!(text.contains("ferryd.hcl, line 2: "), "{text}");
+    let text = fault("sftpd {\n  umask = relaxed\n}");
+    assert!(text.contains("undefined variable `relaxed`"), "{text}");
 }
