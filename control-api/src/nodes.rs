@@ -52,6 +52,17 @@ struct LastReport {
     sessions: Vec<SessionStatus>,
 }
 
+/// What became of a command that is not urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// The node will read it.
+    Taken,
+    /// Too many wait already.
+    Busy,
+    /// The node is not attached.
+    Gone,
+}
+
 /// Detaches a node when its command stream goes away.
 struct Attachment {
     state: Arc<Mutex<State>>,
@@ -151,6 +162,20 @@ impl Nodes {
             .commands
             .try_send(command)
             .map_err(|_| Fault::unavailable("the node does not read its commands"))
+    }
+
+    /// Sends a command that is not urgent: it never takes the room of those that are.
+    pub fn offer(&self, node: &NodeId, command: NodeCommand) -> Offer {
+        let state = lock(&self.state);
+        let Some(attached) = state.attached.get(node) else { return Offer::Gone };
+        if attached.commands.capacity() <= QUEUE / 2 {
+            return Offer::Busy;
+        }
+        match attached.commands.try_send(command) {
+            Ok(()) => Offer::Taken,
+            Err(mpsc::error::TrySendError::Full(_)) => Offer::Busy,
+            Err(mpsc::error::TrySendError::Closed(_)) => Offer::Gone,
+        }
     }
 
     /// Returns the attached nodes, the one that reported last first.

@@ -16,6 +16,7 @@ use crate::outbox::Outbox;
 use crate::session::registry::Registry;
 use crate::sftp::budget::Budget;
 use crate::ssh::offers::Offers;
+use crate::sweep::Sweep;
 
 /// Bytes that waiting requests and replies of all connections may take.
 const REPLY_BUDGET: usize = 128 << 20;
@@ -41,6 +42,8 @@ pub(crate) struct NodeContext {
     pub reply_budget: Arc<Budget>,
     /// Bandwidth of accounts, over all their sessions on this node.
     pub throttles: Throttles,
+    /// Removes what earlier runs left behind.
+    pub sweep: Sweep,
     next_id: AtomicU64,
 }
 
@@ -72,6 +75,7 @@ impl NodeContext {
             banner,
             reply_budget: Arc::new(Budget::new(REPLY_BUDGET)),
             throttles: Throttles::default(),
+            sweep: Sweep::start(),
             next_id: AtomicU64::new(0),
             config,
         })

@@ -79,6 +79,7 @@ impl UserFiles {
         let umask = context.config.umask_bits();
         let options = ferryd_storage::open::OpenOptions { umask };
         let storage = ferryd_storage::open::open(account, &options).await?;
+        context.sweep.visit(account);
         let write_mode = match context.config.upload_mode {
             1 => WriteMode::Atomic,
             2 => WriteMode::AtomicKeepPart,

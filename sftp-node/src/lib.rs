@@ -16,6 +16,7 @@ mod session;
 mod sftp;
 mod ssh;
 mod ssh_commands;
+mod sweep;
 mod workers;
 
 use std::net::SocketAddr;
@@ -76,6 +77,7 @@ impl Bound {
         let link = tokio::spawn(node_link::run(Arc::clone(&self.context), shutdown.clone()));
         let outcome = listener::run(self.listener, Arc::clone(&self.context), shutdown).await;
         link.abort();
+        self.context.sweep.stop();
         self.context.outbox.drain(self.context.drain_timeout()).await;
         outcome
     }

@@ -66,6 +66,7 @@ async fn run_command(context: &Arc<NodeContext>, command: NodeCommand) {
             report(context, number).await;
         }
         NodeCommand::CloseConnection(connection) => context.registry.kill(&connection),
+        NodeCommand::SweepUploads { account } => context.sweep.visit(&account),
         NodeCommand::ScanQuota { scan, account } => {
             let context = Arc::clone(context);
             tokio::spawn(async move {

@@ -180,7 +180,9 @@ async fn without_tracking_a_scan_is_accepted_and_does_nothing() {
 async fn a_failed_scan_changes_nothing_and_ends() {
     let local = Local::new().await;
     local.provider.add_user(&bob()).await.unwrap();
-    let mut node = local.plane.attach_node(info("n1")).await.unwrap();
+    let node = local.plane.attach_node(info("n1")).await.unwrap();
+    let mut node = node
+        .filter(|command| std::future::ready(!matches!(command, NodeCommand::SweepUploads { .. })));
     local.plane.change_usage(change("t1")).await.unwrap();
     local.plane.quota_scans().start(bob()).await.unwrap();
     let Some(NodeCommand::ScanQuota { scan, .. }) = node.next().await else { panic!() };
@@ -237,4 +239,16 @@ async fn key_logins_do_not_wait_for_a_flood_of_passwords() {
     local.plane.authenticate(attempt(Credential::PublicKey(KEY.into()))).await.unwrap();
     assert!(flood.iter().filter(|task| !task.is_finished()).count() > 40);
     flood.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_node_that_starts_is_told_where_uploads_may_have_been_left() {
+    let local = Local::new().await;
+    local.provider.add_user(&bob()).await.unwrap();
+    let long_ago = Account { username: Username::stored("old"), last_login: 1, ..bob() };
+    local.provider.add_user(&long_ago).await.unwrap();
+    let node = local.plane.attach_node(info("n1")).await.unwrap();
+    let told = node.take(1).collect::<Vec<_>>().await;
+    let Some(NodeCommand::SweepUploads { account }) = told.first() else { panic!("{told:?}") };
+    assert_eq!((&account.username, &account.home_dir), (&bob().username, &bob().home_dir));
 }

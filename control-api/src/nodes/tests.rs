@@ -98,3 +98,21 @@ async fn commands_for_a_node_that_reads_none_are_bounded() {
     }
     assert_eq!(sent, QUEUE);
 }
+
+#[tokio::test]
+async fn an_offer_leaves_room_for_urgent_commands() {
+    let nodes = nodes();
+    let node = NodeId("n1".into());
+    let account = || Box::new(ferryd_domain::Account::default());
+    let offer = || nodes.offer(&node, NodeCommand::SweepUploads { account: account() });
+    assert_eq!(offer(), Offer::Gone);
+    let mut commands = nodes.attach(info("n1", Vec::new()));
+    let taken = (0..QUEUE).take_while(|_| offer() == Offer::Taken).count();
+    assert_eq!((taken, offer()), (QUEUE / 2, Offer::Busy));
+    nodes.send(&node, NodeCommand::Report { number: 1 }).unwrap();
+    commands.next().await.unwrap();
+    commands.next().await.unwrap();
+    assert_eq!(offer(), Offer::Taken);
+    drop(commands);
+    assert_eq!(offer(), Offer::Gone);
+}

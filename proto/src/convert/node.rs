@@ -45,6 +45,10 @@ impl From<NodeCommand> for wire::NodeCommand {
                 let account = Some((*account).into());
                 Command::ScanQuota(wire::ScanQuotaCommand { scan: Some(scan.0), account })
             }
+            NodeCommand::SweepUploads { account } => {
+                let account = Some((*account).into());
+                Command::SweepUploads(wire::SweepUploadsCommand { account })
+            }
         };
         Self { command: Some(command) }
     }
@@ -67,6 +71,9 @@ impl TryFrom<wire::NodeCommand> for NodeCommand {
                 scan: ScanId(required(scan.scan, "scan")?),
                 account: Box::new(part(scan.account, "account")?),
             }),
+            Command::SweepUploads(sweep) => {
+                Ok(Self::SweepUploads { account: Box::new(part(sweep.account, "account")?) })
+            }
         }
     }
 }

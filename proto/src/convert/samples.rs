@@ -256,6 +256,7 @@ pub(crate) fn node_command() -> impl Strategy<Value = NodeCommand> {
             scan: ScanId(scan),
             account: Box::new(account)
         }),
+        account().prop_map(|account| NodeCommand::SweepUploads { account: Box::new(account) }),
     ]
 }
 

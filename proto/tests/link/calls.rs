@@ -150,7 +150,8 @@ async fn commands_reach_the_node_in_order() {
     let sent = [
         NodeCommand::Report { number: u64::MAX },
         NodeCommand::CloseConnection(ConnectionId("c1".into())),
-        NodeCommand::ScanQuota { scan: ScanId("s1".into()), account: Box::new(account) },
+        NodeCommand::ScanQuota { scan: ScanId("s1".into()), account: Box::new(account.clone()) },
+        NodeCommand::SweepUploads { account: Box::new(account) },
     ];
     for command in &sent {
         sender.send(command.clone()).await.unwrap();

@@ -44,6 +44,11 @@ pub enum NodeCommand {
         /// Whose files.
         account: Box<Account>,
     },
+    /// Remove temporary upload files that an earlier run of a node left behind.
+    SweepUploads {
+        /// Where: only its name and its directories are told.
+        account: Box<Account>,
+    },
 }
 
 /// The commands for a node; the end of the stream means that the control plane went away.

@@ -56,8 +56,14 @@ async fn attach(bed: &Bed) -> NodeCommands {
     commands
 }
 
+/// The next command that is not about what an earlier run may have left.
 async fn next(commands: &mut NodeCommands) -> NodeCommand {
-    tokio::time::timeout(DEADLINE, commands.next()).await.unwrap().unwrap()
+    loop {
+        let command = tokio::time::timeout(DEADLINE, commands.next()).await.unwrap().unwrap();
+        if !matches!(command, NodeCommand::SweepUploads { .. }) {
+            return command;
+        }
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,9 @@ pub async fn a_connection_is_closed_through_its_node(fixture: &dyn Fixture) {
     fixture.close_connection(&connection("c1")).await;
     let closed = next(&mut commands, |command| match command {
         NodeCommand::CloseConnection(connection) => Some(connection),
-        NodeCommand::Report { .. } | NodeCommand::ScanQuota { .. } => None,
+        NodeCommand::Report { .. }
+        | NodeCommand::ScanQuota { .. }
+        | NodeCommand::SweepUploads { .. } => None,
     });
     assert_eq!(closed.await, Some(connection("c1")));
 }
@@ -56,7 +58,9 @@ pub async fn a_scan_runs_on_a_node_and_replaces_the_counters(fixture: &dyn Fixtu
     fixture.start_scan(&bob()).await;
     let asked = next(&mut commands, |command| match command {
         NodeCommand::ScanQuota { scan, account } => Some((scan, account)),
-        NodeCommand::Report { .. } | NodeCommand::CloseConnection(_) => None,
+        NodeCommand::Report { .. }
+        | NodeCommand::CloseConnection(_)
+        | NodeCommand::SweepUploads { .. } => None,
     });
     let (scan, account) = asked.await.unwrap_or((ScanId(String::new()), Box::default()));
     assert_eq!((&account.username, account.home_dir.as_str()), (&bob(), "/srv/bob"));

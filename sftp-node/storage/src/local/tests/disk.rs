@@ -110,11 +110,28 @@ async fn leftovers_are_swept_and_nothing_else() {
     fs::write(deep.join("file"), b"file").unwrap();
     fs::write(deep.join(".sftpgo-upload.note"), b"file").unwrap();
     let top = directory.path().to_owned();
-    assert_eq!(leftovers::sweep(top.clone(), SystemTime::UNIX_EPOCH).await.unwrap(), 0);
+    let sweep = |started, goes_on| leftovers::sweep(top.clone(), started, move || goes_on);
+    assert_eq!(sweep(SystemTime::UNIX_EPOCH, true).await.unwrap(), 0);
     let later = SystemTime::now() + Duration::from_secs(10);
-    assert_eq!(leftovers::sweep(top, later).await.unwrap(), 1);
+    assert!(sweep(later, false).await.is_err(), "it was told to stop");
+    assert!(left.exists());
+    assert_eq!(sweep(later, true).await.unwrap(), 1);
     assert!(!left.exists());
     assert_eq!(fs::read_dir(deep).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_runs_is_no_leftover_however_old_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let ground = ground(directory.path(), LocalOptions::default());
+    let how = WriteHow { mode: crate::WriteMode::Atomic, ..NEW };
+    let upload = ground.open("/file", how).await.unwrap();
+    let later = SystemTime::now() + Duration::from_secs(10);
+    let top = directory.path().to_owned();
+    assert_eq!(leftovers::sweep(top.clone(), later, || true).await.unwrap(), 0);
+    upload.finish().await.unwrap();
+    assert!(top.join("file").exists());
+    assert_eq!(leftovers::sweep(top, later, || true).await.unwrap(), 0);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::copy::copy;
 use super::temporary::temporary_name;
 use crate::local::attributes;
 use crate::local::fault::{directory_for_writing, fault, not_regular};
+use crate::local::leftovers;
 use crate::local::reader::OpenFile;
 use crate::local::root::process_umask_touches;
 use crate::local::spot::{CAREFUL, Spot, regular};
@@ -100,6 +101,7 @@ impl Upload {
         };
         let name = temporary_name(spot.name());
         let file = create(spot, &name, access(how), mode).map_err(fault)?;
+        leftovers::mark_in_use(&file);
         let owner = spot.root().owner();
         old.as_ref().map_or(owner, |old| owner.or_of(old.st_uid, old.st_gid)).give_file(&file);
         // From here on the temporary file is removed when anything fails: by the drop.
