@@ -11,6 +11,7 @@ use ferryd_tests::{Connection, Server, Topology, both_topologies};
 both_topologies!(users_and_files_survive_a_restart, a_restart_in_the_middle_of_a_login_is_survived);
 
 const RECOVERY: Duration = Duration::from_secs(40);
+const AWAY: &str = "login not possible: the control plane is away";
 
 async fn gets_in(server: &Server, name: &str) -> bool {
     match Connection::try_open(server.sftp()).await {
@@ -71,6 +72,10 @@ mod split_only {
         server.lose_control();
         assert!(!soon("the refusal", gets_in(&server, "alice")).await, "fails closed");
         assert!(!soon("the refusal", gets_in(&server, "nobody")).await);
+        let told = server.record("sftpd", |record| record["message"] == AWAY).await;
+        assert!(told["connection_id"].as_str().is_some_and(|id| !id.is_empty()), "{told}");
+        let banned = server.records().into_iter().find(|r| r["sender"] == "connection_failed");
+        assert_eq!(banned, None, "an outage must not get good users banned");
         server.assert_running();
         server.regain_control().await;
         until_within(RECOVERY, "a login", async || gets_in(&server, "alice").await.then_some(()))

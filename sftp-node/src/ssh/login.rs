@@ -238,8 +238,23 @@ impl Login {
 
     fn refuse(&self, user: &str, method: LoginMethod, fault: &Fault) -> Auth {
         metrics::login_result(method, metrics::Outcome::Failed);
-        login_failed(self.connection.peer.ip(), user, method.name(), &fault.to_string());
+        if fault.is_transient() {
+            self.tell_outage(fault);
+        } else {
+            login_failed(self.connection.peer.ip(), user, method.name(), &fault.to_string());
+        }
         self.reject()
+    }
+
+    /// Programs that ban addresses count the records of failed logins: an outage must not lock
+    /// out those who do nothing wrong.
+    fn tell_outage(&self, fault: &Fault) {
+        tracing::warn!(
+            sender = "sftpd",
+            connection_id = %self.connection.id,
+            error = %fault,
+            "login not possible: the control plane is away"
+        );
     }
 
     /// Every refusal names all methods: without them russh takes the tried one away.
