@@ -138,7 +138,7 @@ fn read(path: &Path) -> Result<PrivateKey, Fault> {
         .map_err(|error| Fault::invalid("unusable host key").because(error).context(context()))
 }
 
-/// Writes a private key for the server's user only, and its public part beside it.
+/// Writes a private key for the server's user only, and its public part beside it for everybody.
 fn store(path: &Path, text: &str) -> Result<(), Fault> {
     let fault = |error| Fault::unavailable(format!("writing {}", path.display())).because(error);
     write_new(path, text, 0o600).map_err(fault)?;
@@ -149,7 +149,7 @@ fn store(path: &Path, text: &str) -> Result<(), Fault> {
         .map_err(|error| Fault::internal("encoding the public key").because(error))?;
     let mut public_path = path.as_os_str().to_owned();
     public_path.push(".pub");
-    match write_new(&PathBuf::from(public_path), &format!("{public}\n"), 0o600) {
+    match write_new(&PathBuf::from(public_path), &format!("{public}\n"), 0o644) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(fault(error)),
         _ => Ok(()),
     }
@@ -162,6 +162,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use super::*;
 
@@ -182,6 +183,13 @@ mod tests {
         assert!(text("id_rsa").starts_with("-----BEGIN RSA PRIVATE KEY-----"));
         assert!(text("id_ecdsa").starts_with("-----BEGIN EC PRIVATE KEY-----"));
         assert!(text("id_ed25519.pub").starts_with("ssh-ed25519 "));
+        let mode = |name: &str| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode("id_rsa"), 0o600);
+        std::fs::write(folder.path().join("any"), "").unwrap();
+        assert_eq!(mode("id_rsa.pub"), mode("any") & 0o644);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) fn load(file: &str, config_dir: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make their own files")]
 mod tests {
     use super::*;
 
