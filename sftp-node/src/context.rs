@@ -10,6 +10,7 @@ use ferryd_control_plane::{ConnectionId, ControlPlane, NodeId, TransferId};
 use ferryd_domain::Fault;
 
 use crate::config::SftpdConfig;
+use crate::files::tally::Tallies;
 use crate::files::throttle::Throttles;
 use crate::hosted::Hosted;
 use crate::outbox::Outbox;
@@ -42,6 +43,8 @@ pub(crate) struct NodeContext {
     pub reply_budget: Arc<Budget>,
     /// Bandwidth of accounts, over all their sessions on this node.
     pub throttles: Throttles,
+    /// What files that are being written amount to, over all sessions of an account on this node.
+    pub tallies: Tallies,
     /// Removes what earlier runs left behind.
     pub sweep: Sweep,
     next_id: AtomicU64,
@@ -75,6 +78,7 @@ impl NodeContext {
             banner,
             reply_budget: Arc::new(Budget::new(REPLY_BUDGET)),
             throttles: Throttles::default(),
+            tallies: Tallies::default(),
             sweep: Sweep::start(),
             next_id: AtomicU64::new(0),
             config,

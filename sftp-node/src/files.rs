@@ -17,6 +17,7 @@ mod permit;
 mod quota;
 mod read;
 mod stat;
+pub(crate) mod tally;
 pub(crate) mod throttle;
 mod write;
 
@@ -33,6 +34,7 @@ use crate::session::Protocol;
 use crate::session::transfers::Transfers;
 use audit::Audit;
 use permit::Permit;
+use tally::Tally;
 use throttle::UserThrottle;
 
 pub(crate) use copy::{Range, copy};
@@ -55,6 +57,7 @@ struct Shared {
     connection: ConnectionId,
     transfers: Arc<Transfers>,
     throttle: Arc<UserThrottle>,
+    tally: Arc<Tally>,
     write_mode: WriteMode,
     ignore_attributes: bool,
 }
@@ -89,6 +92,7 @@ impl UserFiles {
             storage,
             policy: AccessPolicy::of(account),
             throttle: context.throttles.of(account),
+            tally: context.tallies.of(&account.username),
             account: Arc::clone(account),
             context: Arc::clone(context),
             connection: connection.clone(),

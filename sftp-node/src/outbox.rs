@@ -53,6 +53,11 @@ impl Outbox {
         self.push(Item::Usage(change));
     }
 
+    /// Hands over a usage change that nobody waits for; never waits.
+    pub fn change_usage_later(&self, change: UsageChange) {
+        self.push(Item::Usage(change));
+    }
+
     /// Hands over an event; never waits.
     pub fn dispatch(&self, event: FileEvent) {
         self.push(Item::Event(Box::new(event)));

@@ -13,12 +13,16 @@ use std::time::{Duration, Instant};
 use ferryd_control_plane::{ConnectionId, SessionStatus};
 use ferryd_domain::Account;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::clock::now_ms;
 use crate::context::NodeContext;
 use crate::files::UserFiles;
 use crate::listener::serve::Connection;
 use transfers::Transfers;
+
+/// How long the end of a session waits for its channels to end their uploads.
+const CHANNELS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a channel speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,7 @@ pub(crate) struct Session {
     last_activity: AtomicU64,
     last_activity_ms: AtomicI64,
     channels: Mutex<HashMap<u32, Activity>>,
+    channels_ended: Notify,
     transfers: Arc<Transfers>,
     connection: Weak<Connection>,
 }
@@ -92,6 +97,7 @@ impl Session {
             last_activity: AtomicU64::new(0),
             last_activity_ms: AtomicI64::new(now_ms()),
             channels: Mutex::default(),
+            channels_ended: Notify::new(),
             transfers,
             connection: Arc::downgrade(connection),
         }
@@ -139,11 +145,26 @@ impl Session {
         }
     }
 
-    /// Gives the place of the session back.
+    /// Gives the place of the session back, when its channels have said what they changed.
     pub async fn end(&self, context: &NodeContext) {
+        if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {
+            tracing::warn!(sender = "sftpd", connection_id = %self.id, "a channel does not end");
+        }
         context.registry.remove(&self.id);
         if let Err(fault) = context.control.close_session(self.id.clone()).await {
             tracing::warn!(sender = "sftpd", connection_id = %self.id, error = %fault, "close not reported");
+        }
+    }
+
+    async fn channels_end(&self) {
+        loop {
+            let mut ended = std::pin::pin!(self.channels_ended.notified());
+            // Registered before the look, so that an end in between is not missed.
+            ended.as_mut().enable();
+            if self.channels.lock().is_empty() {
+                return;
+            }
+            ended.await;
         }
     }
 
@@ -182,6 +203,7 @@ impl Drop for ChannelGuard {
         channels.remove(&self.channel);
         if channels.is_empty() {
             ferryd_telemetry::metrics::connection_closed();
+            self.session.channels_ended.notify_waiters();
         }
     }
 }

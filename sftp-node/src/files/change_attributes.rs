@@ -7,6 +7,7 @@ use ferryd_storage::{Links, Place, SetAttributes};
 use ferryd_telemetry::records::CommandSender;
 
 use super::audit::Command;
+use super::tally::Delta;
 use super::{Download, Upload, UserFiles};
 
 impl UserFiles {
@@ -106,13 +107,23 @@ impl UserFiles {
         set: SetAttributes,
     ) -> Result<(), Fault> {
         let mut room = self.reserve_growth(new.saturating_sub(old)).await?;
-        let result = place.set_attributes(set).await;
-        let stored = match &result {
-            Ok(()) => new,
-            Err(_) => place.stat().await.map_or(old, |entry| entry.size),
-        };
-        room.settle(difference(old, stored), 0).await;
+        let (result, delta) = self.resize_counted(place, set).await?;
+        room.settle(delta).await;
         result
+    }
+
+    /// Changes a size; the size before is looked at again, since another session may write.
+    async fn resize_counted(
+        &self,
+        place: &dyn Place,
+        set: SetAttributes,
+    ) -> Result<(Result<(), Fault>, Delta), Fault> {
+        let mut open = self.shared.tally.lock().await;
+        let before = place.stat().await?;
+        let result = place.set_attributes(set).await;
+        let after = place.stat().await.map_or(before.size, |entry| entry.size);
+        let plain = Delta { size: difference(before.size, after), files: 0 };
+        Ok((result, open.measure(before.stamp, after).unwrap_or(plain)))
     }
 
     fn log_attributes(&self, place: &dyn Place, set: &SetAttributes) {

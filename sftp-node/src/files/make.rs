@@ -6,6 +6,7 @@ use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
 use super::audit::Command;
+use super::tally::Delta;
 
 /// Mode of a new directory before the umask.
 const DIRECTORY_MODE: u32 = 0o777;
@@ -64,9 +65,9 @@ impl UserFiles {
         if !entry.is_file() {
             return Err(Fault::failed("only regular files can be linked"));
         }
-        let room = self.reserve_copy(entry.size).await?;
+        let mut room = self.reserve_copy(entry.size).await?;
         source.make_hard_link(target.as_ref()).await?;
-        self.settle_copy(room, entry.size).await;
+        room.settle(Delta::came(entry.size)).await;
         self.audit().command(&Command::between(
             CommandSender::Symlink,
             &source.real_path(),

@@ -18,14 +18,16 @@ impl UserFiles {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveFile, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
-        let entry = place.stat().await?;
-        if entry.is_directory() {
-            return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
-        }
-        place.remove_file().await?;
-        if entry.is_file() {
-            self.change_usage_of(&entry, -1).await;
-        }
+        let (entry, delta) = {
+            let mut open = self.shared.tally.lock().await;
+            let entry = place.stat().await?;
+            if entry.is_directory() {
+                return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
+            }
+            place.remove_file().await?;
+            (entry, open.remove(&entry))
+        };
+        self.account_for(delta).await;
         let audit = self.audit();
         audit.command(&Command::at(CommandSender::Remove, place.as_ref()));
         let size = if entry.is_file() { entry.size } else { 0 };
@@ -56,12 +58,15 @@ impl UserFiles {
         self.permit(Operation::RenameSource { directory: true }, &from)
             .or_else(|_| self.permit(Operation::RenameSource { directory: false }, &from))?;
         let source = self.shared.storage.locate(&from, Links::Keep).await?;
-        let moved = source.stat().await?;
-        let (target, replaced) = self.rename_target(&from, &to, source.as_ref(), &moved).await?;
-        source.rename(target.as_ref()).await?;
-        if let Some(replaced) = replaced {
-            self.change_usage_of(&replaced, -1).await;
-        }
+        let (target, delta) = {
+            let mut open = self.shared.tally.lock().await;
+            let moved = source.stat().await?;
+            let (target, replaced) =
+                self.rename_target(&from, &to, source.as_ref(), &moved).await?;
+            source.rename(target.as_ref()).await?;
+            (target, replaced.map(|entry| open.remove(&entry)).unwrap_or_default())
+        };
+        self.account_for(delta).await;
         let audit = self.audit();
         let (old, new) = (source.real_path(), target.real_path());
         audit.command(&Command::between(CommandSender::Rename, &old, &new));

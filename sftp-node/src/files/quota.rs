@@ -2,10 +2,10 @@
 
 use ferryd_control_plane::{GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{Fault, FaultKind};
-use ferryd_storage::{Entry, Space};
+use ferryd_storage::Space;
 
 use super::UserFiles;
-use super::change_attributes::difference;
+use super::tally::Delta;
 
 /// Room is asked for in steps that grow with the transfer, up to this many bytes. Stored bytes
 /// never pass a limit; what a transfer may hold back from others is one step.
@@ -15,8 +15,18 @@ const LARGEST_STEP: u64 = 8 << 20;
 pub(super) struct Room {
     files: UserFiles,
     transfer: TransferId,
-    /// Bytes of growth that are granted; `u64::MAX` without a limit.
+    /// Bytes of growth that are granted; `u64::MAX` without a limit on bytes.
     granted: u64,
+    held: Held,
+}
+
+/// Whether the control plane keeps something for a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// Bytes or a file, until the transfer is settled.
+    Something,
+    /// Nothing: the account has no limit, or the transfer is settled.
+    Nothing,
 }
 
 impl UserFiles {
@@ -25,11 +35,7 @@ impl UserFiles {
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
     pub(super) async fn reserve(&self, new_files: u32) -> Result<Room, Fault> {
-        let mut room = Room {
-            files: self.clone(),
-            transfer: self.shared.context.new_transfer(),
-            granted: u64::MAX,
-        };
+        let mut room = self.room();
         if self.shared.account.quota_limit().is_limited() {
             room.granted = room.ask(1, new_files).await?;
         }
@@ -42,8 +48,7 @@ impl UserFiles {
     /// `QuotaExceeded`, `Unavailable`.
     pub(super) async fn reserve_growth(&self, bytes: u64) -> Result<Room, Fault> {
         if bytes == 0 {
-            let transfer = self.shared.context.new_transfer();
-            return Ok(Room { files: self.clone(), transfer, granted: u64::MAX });
+            return Ok(self.room());
         }
         let mut room = self.reserve(0).await?;
         room.grow(bytes).await?;
@@ -60,25 +65,18 @@ impl UserFiles {
         Ok(room)
     }
 
-    /// Accounts one more file of this size.
-    pub(super) async fn settle_copy(&self, mut room: Room, bytes: u64) {
-        room.settle(difference(0, bytes), 1).await;
+    fn room(&self) -> Room {
+        Room {
+            files: self.clone(),
+            transfer: self.shared.context.new_transfer(),
+            granted: u64::MAX,
+            held: Held::Nothing,
+        }
     }
 
-    /// Accounts a file that came (1) or went (-1).
-    pub(super) async fn change_usage_of(&self, entry: &Entry, files: i64) {
-        let size = difference(0, entry.size).saturating_mul(files);
-        let transfer = self.shared.context.new_transfer();
-        self.send_change(transfer, size, files).await;
-    }
-
-    async fn send_change(&self, transfer: TransferId, size: i64, files: i64) {
-        let username = self.shared.account.username.clone();
-        self.shared
-            .context
-            .outbox
-            .change_usage(UsageChange { transfer, username, size, files })
-            .await;
+    /// Accounts a change that needed no room.
+    pub(super) async fn account_for(&self, delta: Delta) {
+        self.room().settle(delta).await;
     }
 
     /// Returns the storage as the account sees it: with a quota, the quota is the disk.
@@ -122,7 +120,9 @@ impl Room {
         if total <= self.granted { Ok(()) } else { Err(exceeded()) }
     }
 
-    async fn ask(&self, bytes: u64, files: u32) -> Result<u64, Fault> {
+    async fn ask(&mut self, bytes: u64, files: u32) -> Result<u64, Fault> {
+        // An answer that is lost on the way may have been a grant.
+        self.held = Held::Something;
         let shared = &self.files.shared;
         let request = GrantRequest {
             transfer: self.transfer.clone(),
@@ -139,11 +139,36 @@ impl Room {
         }
     }
 
+    /// Returns how far the transfer may grow without asking.
+    pub fn granted(&self) -> u64 {
+        self.granted
+    }
+
     /// Accounts what has changed and gives back what was not used.
-    pub async fn settle(&mut self, size: i64, files: i64) {
-        let reserved = self.granted != u64::MAX;
-        if size != 0 || files != 0 || reserved {
-            self.files.send_change(self.transfer.clone(), size, files).await;
+    pub async fn settle(&mut self, delta: Delta) {
+        let held = std::mem::replace(&mut self.held, Held::Nothing);
+        if delta != Delta::default() || held == Held::Something {
+            let change = self.change(delta);
+            self.files.shared.context.outbox.change_usage(change).await;
+        }
+    }
+
+    fn change(&self, delta: Delta) -> UsageChange {
+        UsageChange {
+            transfer: self.transfer.clone(),
+            username: self.files.shared.account.username.clone(),
+            size: delta.size,
+            files: delta.files,
+        }
+    }
+}
+
+impl Drop for Room {
+    /// What an operation that failed did not give back would be held until the session ends.
+    fn drop(&mut self) {
+        if self.held == Held::Something {
+            let change = self.change(Delta::default());
+            self.files.shared.context.outbox.change_usage_later(change);
         }
     }
 }

@@ -1,19 +1,22 @@
 //! Uploads: a file open for writing, within the quota, at the account's rate.
 
+mod ending;
+
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Place, SetAttributes, WriteHandle, WriteHow, WriteMode};
-use ferryd_telemetry::metrics::Outcome;
+use ferryd_storage::{
+    Entry, FileStamp, Links, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
+};
 use parking_lot::Mutex;
 
 use super::UserFiles;
-use super::audit::FinishedTransfer;
-use super::change_attributes::difference;
 use super::quota::Room;
+use super::tally::{Delta, Open};
 use crate::session::transfers::TransferGuard;
 
 /// Mode of a new file before the umask.
@@ -41,7 +44,10 @@ pub(crate) struct Upload {
     place: Arc<dyn Place>,
     path: VirtualPath,
     progress: TransferGuard,
-    old_size: Option<u64>,
+    /// Bytes that are in the counters and that this upload writes anew.
+    counted: Arc<AtomicU64>,
+    /// The file, when it is written in place.
+    in_place: Option<FileStamp>,
     /// Offsets below are refused: the end of the file when a transfer is resumed.
     resume_from: u64,
     readable: bool,
@@ -66,15 +72,28 @@ impl UserFiles {
         let permit = self.permit(Operation::Upload, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
         let found = self.permit_overwrite(&path, place.as_ref(), flags).await?;
-        let room = self.reserve(u32::from(found.is_none())).await?;
-        match place.open_write(self.write_how(flags, found.is_some())).await {
-            Ok(handle) => Ok(self.upload(handle, place, path, flags, room)),
+        let mut room = self.reserve(u32::from(found.is_none())).await?;
+        match self.start(place.as_ref(), self.write_how(flags, found.is_some())).await {
+            Ok(started) => Ok(self.upload(started, place, path, flags, room)),
             Err(fault) => {
-                let mut room = room;
-                room.settle(0, 0).await;
+                room.settle(Delta::default()).await;
                 Err(fault)
             }
         }
+    }
+
+    /// Opens the file that takes the bytes.
+    async fn start(&self, place: &dyn Place, how: WriteHow) -> Result<Started, Fault> {
+        let mut open = self.shared.tally.lock().await;
+        let handle = place.open_write(how).await?;
+        let replaced = handle.replaced();
+        let (in_place, counted) = match how.mode {
+            WriteMode::Direct => note(&mut open, handle.as_ref()).await?,
+            WriteMode::Atomic | WriteMode::AtomicKeepPart => {
+                (None, Arc::new(AtomicU64::new(replaced.unwrap_or(0))))
+            }
+        };
+        Ok(Started { handle, in_place, counted, replaced })
     }
 
     /// An existing file needs `overwrite` as well; returns it.
@@ -114,27 +133,43 @@ impl UserFiles {
 
     fn upload(
         &self,
-        handle: Box<dyn WriteHandle>,
+        started: Started,
         place: Arc<dyn Place>,
         path: VirtualPath,
         flags: UploadFlags,
         room: Room,
     ) -> Upload {
-        let old_size = handle.replaced();
         let resumes = flags.append && !flags.truncate;
         Upload {
             progress: self.shared.transfers.start(TransferDirection::Upload, path.to_text()),
             files: self.clone(),
-            handle,
+            handle: started.handle,
             place,
             path,
-            old_size,
-            resume_from: if resumes { old_size.unwrap_or(0) } else { 0 },
+            counted: started.counted,
+            in_place: started.in_place,
+            resume_from: if resumes { started.replaced.unwrap_or(0) } else { 0 },
             readable: flags.read,
             room: tokio::sync::Mutex::new(room),
             broken: Mutex::new(None),
         }
     }
+}
+
+/// A file that was opened and is in the tally.
+struct Started {
+    handle: Box<dyn WriteHandle>,
+    in_place: Option<FileStamp>,
+    counted: Arc<AtomicU64>,
+    replaced: Option<u64>,
+}
+
+async fn note(
+    open: &mut Open,
+    handle: &dyn WriteHandle,
+) -> Result<(Option<FileStamp>, Arc<AtomicU64>), Fault> {
+    let stamp = handle.stat().await?.stamp;
+    Ok((Some(stamp), open.start(stamp, handle.replaced())))
 }
 
 impl Upload {
@@ -175,9 +210,14 @@ impl Upload {
         if let Some(bucket) = &self.files.shared.throttle.upload {
             bucket.take(length).await;
         }
-        let growth = end.saturating_sub(self.old_size.unwrap_or(0));
-        self.room.lock().await.grow(growth).await?;
+        self.make_room(end).await?;
         self.handle.write_at(offset, data).await
+    }
+
+    /// Makes sure that the file may have this size.
+    async fn make_room(&self, size: u64) -> Result<(), Fault> {
+        let growth = size.saturating_sub(self.counted.load(Ordering::Acquire));
+        self.room.lock().await.grow(growth).await
     }
 
     fn break_with(&self, fault: &Fault) {
@@ -221,8 +261,7 @@ impl Upload {
     /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it.
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         if let Some(size) = set.size {
-            let growth = size.saturating_sub(self.old_size.unwrap_or(0));
-            self.room.lock().await.grow(growth).await?;
+            self.make_room(size).await?;
         }
         self.handle.set_attributes(set).await
     }
@@ -234,55 +273,5 @@ impl Upload {
 
     pub(super) fn place(&self) -> &dyn Place {
         self.place.as_ref()
-    }
-
-    /// Ends the upload: puts the file in place, or ends it as broken when a write has failed.
-    ///
-    /// # Errors
-    /// What broke the upload.
-    pub async fn close(&self) -> Result<(), Fault> {
-        let broken = self.broken.lock().clone();
-        if let Some(fault) = broken {
-            self.abort().await;
-            return Err(fault);
-        }
-        let size = self.handle.stat().await.map(|entry| entry.size);
-        match self.handle.finish().await {
-            Ok(()) => {
-                self.settle(Outcome::Ok, Some(size.unwrap_or(0))).await;
-                Ok(())
-            }
-            Err(fault) => {
-                self.break_with(&fault);
-                self.abort().await;
-                Err(fault)
-            }
-        }
-    }
-
-    /// Ends a broken upload as the upload mode says; what stays is accounted.
-    pub async fn abort(&self) {
-        let size = self.handle.stat().await.map(|entry| entry.size).ok();
-        if let Err(fault) = self.handle.abort().await {
-            tracing::warn!(sender = "sftpd", path = %self.path, error = %fault, "broken upload not cleaned up");
-        }
-        let kept = self.files.shared.write_mode != WriteMode::Atomic;
-        self.settle(Outcome::Failed, size.filter(|_| kept)).await;
-    }
-
-    /// Accounts what is stored now (`None`: as before) and tells about the transfer.
-    async fn settle(&self, outcome: Outcome, size: Option<u64>) {
-        let old = self.old_size.unwrap_or(0);
-        let new_files = i64::from(self.old_size.is_none() && size.is_some());
-        let grown = difference(old, size.unwrap_or(old));
-        self.room.lock().await.settle(grown, new_files).await;
-        self.files.audit().transfer(&FinishedTransfer {
-            direction: TransferDirection::Upload,
-            outcome,
-            bytes: self.progress.bytes(),
-            file_size: size.unwrap_or(0),
-            elapsed: self.progress.elapsed(),
-            place: self.place.as_ref(),
-        });
     }
 }

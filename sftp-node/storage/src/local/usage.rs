@@ -5,6 +5,7 @@ use std::path::Path;
 use ferryd_domain::{Fault, FaultKind, QuotaUsage};
 
 use super::tree::regular_files;
+use super::writer::is_temporary;
 use super::{LocalOptions, Root};
 
 /// Counts regular files and their bytes; a directory that is missing holds nothing.
@@ -17,8 +18,11 @@ pub(crate) fn usage(directory: &Path) -> Result<QuotaUsage, Fault> {
         opened => opened?,
     };
     let mut usage = QuotaUsage::default();
-    regular_files(&root, &mut |_, _, stat| {
-        usage = usage.changed_by(stat.st_size, 1);
+    regular_files(&root, &mut |_, name, stat| {
+        // What an upload keeps beside its target is counted when it has come to its place.
+        if !is_temporary(name) {
+            usage = usage.changed_by(stat.st_size, 1);
+        }
         Ok(())
     })?;
     Ok(usage)

@@ -1,0 +1,197 @@
+//! What files that are being written amount to in the counters of their account, so that sessions
+//! that write, replace and remove the same file at once are counted once. One lock per account and
+//! node spans the change of a name and its count; it is never held over a call of the control plane.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use ferryd_domain::Username;
+use ferryd_storage::{Entry, FileStamp};
+use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
+
+use super::change_attributes::difference;
+
+/// The tallies of all accounts with a session.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies(Mutex<HashMap<Username, Weak<Tally>>>);
+
+impl Tallies {
+    /// Returns the tally that the sessions of an account share.
+    pub fn of(&self, username: &Username) -> Arc<Tally> {
+        let mut all = self.0.lock();
+        if let Some(known) = all.get(username).and_then(Weak::upgrade) {
+            return known;
+        }
+        all.retain(|_, tally| tally.strong_count() > 0);
+        let tally = Arc::new(Tally::default());
+        all.insert(username.clone(), Arc::downgrade(&tally));
+        tally
+    }
+}
+
+/// Files of one account that are written in place.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(tokio::sync::Mutex<Open>);
+
+/// What a change of names did to the counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delta {
+    pub size: i64,
+    pub files: i64,
+}
+
+impl Delta {
+    /// Returns both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            size: self.size.saturating_add(other.size),
+            files: self.files.saturating_add(other.files),
+        }
+    }
+
+    /// A file of this size that came.
+    pub fn came(size: u64) -> Self {
+        Self { size: difference(0, size), files: 1 }
+    }
+
+    /// A file of this size that went.
+    pub fn went(size: u64) -> Self {
+        Self { size: difference(size, 0), files: -1 }
+    }
+}
+
+/// The files that are open, by what the disk calls them.
+#[derive(Debug, Default)]
+pub(super) struct Open(HashMap<FileStamp, Writing>);
+
+#[derive(Debug)]
+struct Writing {
+    /// Bytes of it that are in the counters.
+    counted: Arc<AtomicU64>,
+    /// Whether the file itself is in them.
+    file: bool,
+    /// Whether its last name is gone: what is written then is stored nowhere.
+    gone: bool,
+    uploads: usize,
+}
+
+impl Tally {
+    /// Waits for the turn to change names and counters.
+    pub(super) async fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().await
+    }
+}
+
+impl Open {
+    /// Notes an upload that writes in place; `replaced` is the size before it, `None` for a new
+    /// file. Returns the bytes that are in the counters, now and later.
+    pub fn start(&mut self, stamp: FileStamp, replaced: Option<u64>) -> Arc<AtomicU64> {
+        let writing = self.0.entry(stamp).or_insert_with(|| Writing {
+            counted: Arc::new(AtomicU64::new(replaced.unwrap_or(0))),
+            file: replaced.is_some(),
+            gone: false,
+            uploads: 0,
+        });
+        writing.uploads += 1;
+        Arc::clone(&writing.counted)
+    }
+
+    /// Notes the size of a file; returns what that changes, `None` for one that nobody writes.
+    pub fn measure(&mut self, stamp: FileStamp, size: u64) -> Option<Delta> {
+        let writing = self.0.get_mut(&stamp)?;
+        if writing.gone {
+            return Some(Delta::default());
+        }
+        let files = i64::from(!std::mem::replace(&mut writing.file, true));
+        let counted = writing.counted.swap(size, Ordering::AcqRel);
+        Some(Delta { size: difference(counted, size), files })
+    }
+
+    /// Notes the end of an upload.
+    pub fn end(&mut self, stamp: FileStamp) {
+        let Some(writing) = self.0.get_mut(&stamp) else { return };
+        writing.uploads = writing.uploads.saturating_sub(1);
+        if writing.uploads == 0 {
+            self.0.remove(&stamp);
+        }
+    }
+
+    /// Notes that a name of a file was removed or replaced; returns what that changes.
+    pub fn remove(&mut self, entry: &Entry) -> Delta {
+        if !entry.is_file() {
+            return Delta::default();
+        }
+        match self.0.get_mut(&entry.stamp) {
+            Some(writing) if entry.links <= 1 => {
+                writing.gone = true;
+                let size = writing.counted.swap(0, Ordering::AcqRel);
+                let files = -i64::from(std::mem::replace(&mut writing.file, false));
+                Delta { size: difference(size, 0), files }
+            }
+            _ => Delta::went(entry.size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferryd_storage::EntryKind;
+
+    use super::*;
+
+    fn entry(size: u64) -> Entry {
+        Entry {
+            kind: EntryKind::File,
+            size,
+            mode: 0o100_644,
+            uid: 0,
+            gid: 0,
+            links: 1,
+            accessed: 0,
+            modified: 0,
+            stamp: FileStamp { device: 1, inode: 7 },
+        }
+    }
+
+    const FILE: FileStamp = FileStamp { device: 1, inode: 7 };
+
+    #[test]
+    fn two_uploads_into_one_file_count_it_once() {
+        let mut open = Open::default();
+        open.start(FILE, None);
+        let counted = open.start(FILE, Some(100));
+        assert_eq!(open.measure(FILE, 50), Some(Delta { size: 50, files: 1 }));
+        open.end(FILE);
+        assert_eq!(counted.load(Ordering::Acquire), 50);
+        assert_eq!(open.measure(FILE, 80), Some(Delta { size: 30, files: 0 }));
+        open.end(FILE);
+        assert_eq!(open.measure(FILE, 80), None);
+    }
+
+    #[test]
+    fn a_file_that_is_removed_while_it_is_written_counts_nothing() {
+        let mut open = Open::default();
+        open.start(FILE, Some(100));
+        assert_eq!(open.remove(&entry(40)), Delta { size: -100, files: -1 });
+        assert_eq!(open.measure(FILE, 500), Some(Delta::default()));
+        open.end(FILE);
+        open.start(FILE, None);
+        assert_eq!(open.remove(&entry(40)), Delta::default(), "it was never counted");
+    }
+
+    #[test]
+    fn a_file_that_nobody_writes_goes_with_its_bytes() {
+        assert_eq!(Open::default().remove(&entry(40)), Delta { size: -40, files: -1 });
+    }
+
+    #[test]
+    fn sessions_of_an_account_share_their_tally() {
+        let tallies = Tallies::default();
+        let bob = Username::stored("bob");
+        let first = tallies.of(&bob);
+        assert!(Arc::ptr_eq(&first, &tallies.of(&bob)));
+        assert!(!Arc::ptr_eq(&first, &tallies.of(&Username::stored("Bob"))));
+    }
+}

@@ -1,0 +1,161 @@
+//! The end of an upload: the file is put in place or given up, and what that changes is counted
+//! under the lock of the tally, together with what it replaces.
+
+use std::sync::atomic::Ordering;
+
+use ferryd_control_plane::TransferDirection;
+use ferryd_domain::{Fault, FaultKind};
+use ferryd_storage::{Entry, FileStamp, SetAttributes, WriteMode};
+use ferryd_telemetry::metrics::Outcome;
+
+use super::Upload;
+use crate::files::audit::FinishedTransfer;
+use crate::files::tally::{Delta, Open};
+
+/// Tries to end while other sessions change what is replaced.
+const ATTEMPTS: u32 = 8;
+
+/// What an upload has left behind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    delta: Delta,
+    /// Size of the file, when there is one.
+    size: Option<u64>,
+}
+
+impl Upload {
+    /// Ends the upload: puts the file in place, or ends it as broken when a write has failed.
+    ///
+    /// # Errors
+    /// What broke the upload.
+    pub async fn close(&self) -> Result<(), Fault> {
+        let broken = self.broken.lock().clone();
+        let ended = match broken {
+            Some(fault) => Err(fault),
+            None => self.put_in_place().await,
+        };
+        match ended {
+            Ok(left) => {
+                self.settle(Outcome::Ok, left).await;
+                Ok(())
+            }
+            Err(fault) => {
+                self.break_with(&fault);
+                self.abort().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Ends a broken upload as the upload mode says; what stays is accounted.
+    pub async fn abort(&self) {
+        let left = match self.in_place {
+            Some(stamp) => self.leave_in_place(stamp).await,
+            None => self.give_up().await,
+        };
+        self.settle(Outcome::Failed, left).await;
+    }
+
+    async fn put_in_place(&self) -> Result<Left, Fault> {
+        if let Some(stamp) = self.in_place {
+            let mut open = self.files.shared.tally.lock().await;
+            self.handle.finish().await?;
+            let size = self.handle.stat().await?.size;
+            let delta = open.measure(stamp, size).unwrap_or_default();
+            open.end(stamp);
+            return Ok(Left { delta, size: Some(size) });
+        }
+        self.replace().await
+    }
+
+    /// Replaces the target. When what it replaces has shrunk or gone since the start, the
+    /// difference needs room as well; that is asked for without holding the lock.
+    async fn replace(&self) -> Result<Left, Fault> {
+        let size = self.handle.stat().await?.size;
+        for _ in 0..ATTEMPTS {
+            self.counted.store(self.target().await?.map_or(0, |old| old.size), Ordering::Release);
+            self.make_room(size).await?;
+            let mut open = self.files.shared.tally.lock().await;
+            let old = self.target().await?;
+            if self.fits(size, old.as_ref()).await {
+                self.handle.finish().await?;
+                return Ok(published(&mut open, size, old.as_ref()));
+            }
+        }
+        Err(Fault::new(FaultKind::Conflict, "the file is being changed by others"))
+    }
+
+    async fn target(&self) -> Result<Option<Entry>, Fault> {
+        match self.place.stat().await {
+            Ok(entry) => Ok(Some(entry)),
+            Err(fault) if fault.kind() == FaultKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn fits(&self, size: u64, old: Option<&Entry>) -> bool {
+        size.saturating_sub(old.map_or(0, |old| old.size)) <= self.room.lock().await.granted()
+    }
+
+    /// Leaves what was written in place, and counts it.
+    async fn leave_in_place(&self, stamp: FileStamp) -> Left {
+        let mut open = self.files.shared.tally.lock().await;
+        // An end that was refused at the close is over already.
+        if let Err(fault) = self.handle.abort().await {
+            tracing::debug!(sender = "sftpd", path = %self.path, error = %fault, "upload had ended");
+        }
+        let size = self.handle.stat().await.map(|entry| entry.size).ok();
+        let delta = size.and_then(|size| open.measure(stamp, size)).unwrap_or_default();
+        open.end(stamp);
+        Left { delta, size }
+    }
+
+    /// Gives up the temporary file, or keeps the part in its place as the mode says.
+    async fn give_up(&self) -> Left {
+        let mut open = self.files.shared.tally.lock().await;
+        let kept = match self.files.shared.write_mode {
+            WriteMode::AtomicKeepPart => self.part_that_fits().await,
+            WriteMode::Atomic | WriteMode::Direct => None,
+        };
+        match (self.handle.abort().await, kept) {
+            (Ok(()), Some((size, old))) => published(&mut open, size, old.as_ref()),
+            (Ok(()), None) => Left::default(),
+            (Err(fault), _) => {
+                tracing::warn!(sender = "sftpd", path = %self.path, error = %fault, "a broken upload left nothing");
+                Left::default()
+            }
+        }
+    }
+
+    /// Cuts the part to what was granted; returns its size and what it will replace.
+    async fn part_that_fits(&self) -> Option<(u64, Option<Entry>)> {
+        let old = self.target().await.ok()?;
+        let size = self.handle.stat().await.ok()?.size;
+        let granted = self.room.lock().await.granted();
+        let most = old.map_or(0, |old| old.size).saturating_add(granted);
+        if size > most {
+            let cut = SetAttributes { size: Some(most), ..SetAttributes::default() };
+            self.handle.set_attributes(cut).await.ok()?;
+        }
+        Some((size.min(most), old))
+    }
+
+    /// Accounts what has changed and tells about the transfer.
+    async fn settle(&self, outcome: Outcome, left: Left) {
+        self.room.lock().await.settle(left.delta).await;
+        self.files.audit().transfer(&FinishedTransfer {
+            direction: TransferDirection::Upload,
+            outcome,
+            bytes: self.progress.bytes(),
+            file_size: left.size.unwrap_or(0),
+            elapsed: self.progress.elapsed(),
+            place: self.place.as_ref(),
+        });
+    }
+}
+
+/// Counts a file that has come to its place instead of another one.
+fn published(open: &mut Open, size: u64, old: Option<&Entry>) -> Left {
+    let replaced = old.map(|old| open.remove(old)).unwrap_or_default();
+    Left { delta: Delta::came(size).and(replaced), size: Some(size) }
+}
