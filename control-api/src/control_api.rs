@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use ferryd_control_plane::ControlPlane;
-use ferryd_data_provider::{ActionsConfig, DataProvider, DataProviderConfig};
+use ferryd_data_provider::{ActionsConfig, DataProvider, DataProviderConfig, Driver};
 use ferryd_domain::{Fault, FaultKind};
 use ferryd_rest::VersionInfo;
 use ferryd_runtime::ReloadableTls;
@@ -20,6 +20,9 @@ use crate::rest::{self, Guard, Htpasswd, HttpdConfig, RestState};
 
 /// How often the provider is asked whether it is there.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Whose counters a crash would put in doubt; in the directory of the configuration.
+const RECOVERY_FILE: &str = "quota_recovery.journal";
 
 /// What the control plane is built from.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +87,9 @@ impl ControlApi {
             config,
             &settings.sftpd.keyboard_interactive_auth_program,
         )?);
+        if config.driver()? != Driver::Memory {
+            local.recovery().remember_in(&dir.join(RECOVERY_FILE));
+        }
         let state = rest_state(&settings, &accounts, &local);
         Ok(Self {
             control_plane: local.clone(),

@@ -22,6 +22,7 @@ use crate::logins::{FreshAccounts, LastLogins};
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::QuotaScans;
+use crate::recovery::Recovery;
 use crate::sessions::Sessions;
 use crate::upload_sweeps::UploadSweeps;
 
@@ -40,6 +41,7 @@ pub struct LocalControlPlane {
     nodes: Arc<Nodes>,
     quota: Arc<Quota>,
     scans: Arc<QuotaScans>,
+    recovery: Arc<Recovery>,
     upload_sweeps: UploadSweeps,
     writes: Writes,
     tasks: Vec<JoinHandle<()>>,
@@ -76,10 +78,18 @@ impl LocalControlPlane {
             Arc::clone(&accounts),
         ));
         let upload_sweeps = UploadSweeps::new(Arc::clone(&nodes), Arc::clone(&accounts));
+        let recovery = Arc::new(Recovery::new(
+            Arc::clone(&sessions),
+            Arc::clone(&nodes),
+            Arc::clone(&quota),
+            Arc::clone(&scans),
+            Arc::clone(&accounts),
+        ));
         let fresh = Arc::new(FreshAccounts::default());
         let last_logins = Arc::new(LastLogins::new(provider));
         let tasks = vec![
             tokio::spawn(Arc::clone(&quota).write_behind()),
+            tokio::spawn(Arc::clone(&recovery).run()),
             tokio::spawn(Arc::clone(&last_logins).write_behind()),
             tokio::spawn(sweep(
                 Arc::clone(&sessions),
@@ -98,6 +108,7 @@ impl LocalControlPlane {
             nodes,
             quota,
             scans,
+            recovery,
             upload_sweeps,
             writes,
             tasks,
@@ -117,6 +128,11 @@ impl LocalControlPlane {
     /// Returns the times of logins that are not written yet.
     pub fn last_logins(&self) -> Arc<LastLogins> {
         Arc::clone(&self.last_logins)
+    }
+
+    /// Returns what sets counters right after a crash.
+    pub fn recovery(&self) -> Arc<Recovery> {
+        Arc::clone(&self.recovery)
     }
 
     /// Returns the quota scans.
@@ -190,6 +206,7 @@ impl ControlPlane for LocalControlPlane {
         let now = crate::clock::now_ms();
         check_account(&account, now)?;
         let lease = self.sessions.open(&account, &start)?;
+        self.recovery.session_opened(&account);
         if self.writes == Writes::Allowed {
             self.last_logins.note(&start.username, now);
         }
@@ -215,7 +232,7 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
-        self.scans.finish(outcome).await
+        self.recovery.finish_scan(outcome).await
     }
 
     async fn quota_usage(&self, user: &Username) -> Result<QuotaUsage, Fault> {
@@ -223,10 +240,12 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
+        self.scans.disturb(&request.username);
         self.quota.reserve(&request).await
     }
 
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {
+        self.recovery.changed(&change.username);
         self.quota.change(&change).await
     }
 

@@ -12,6 +12,7 @@ pub mod passwords;
 pub mod programs;
 pub mod quota;
 pub mod quota_scans;
+pub mod recovery;
 pub mod rest;
 pub mod sessions;
 pub mod upload_sweeps;

@@ -4,6 +4,7 @@
 mod ledger;
 mod recent;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use ferryd_domain::{Fault, FaultKind, QuotaLimit, QuotaUsage, Username};
 use tokio::sync::{Notify, RwLock};
 
 use crate::sessions::Sessions;
-use ledger::Ledger;
+use ledger::{Delta, Ledger};
 pub(crate) use recent::Recent;
 
 /// How long a change may wait for others before it is written.
@@ -107,20 +108,39 @@ impl Quota {
         }
         let _moving = self.moving.write().await;
         let changes = self.ledger().take_pending();
-        let rows: Vec<_> = changes
-            .iter()
-            .map(|(user, change)| {
-                (user.clone(), QuotaChange::Add { size: change.size, files: change.files })
-            })
-            .collect();
-        let written = match rows.is_empty() {
-            true => Ok(()),
-            false => self.provider.change_quotas(&rows, crate::clock::now_ms()).await,
-        };
+        let written = self.write(&changes).await;
         if written.is_err() {
             self.ledger().put_back(changes);
         }
         written
+    }
+
+    async fn write(&self, changes: &HashMap<Username, Delta>) -> Result<(), Fault> {
+        let mut rows = Vec::with_capacity(changes.len());
+        let mut debts = Vec::new();
+        for (user, change) in changes {
+            let (now, later) = self.payable(user, *change).await?;
+            debts.push((user.clone(), later));
+            rows.push((user.clone(), QuotaChange::Add { size: now.size, files: now.files }));
+        }
+        if !rows.is_empty() {
+            self.provider.change_quotas(&rows, crate::clock::now_ms()).await?;
+        }
+        self.ledger().owe(debts);
+        Ok(())
+    }
+
+    /// Splits a change into what the counters can bear and what has to wait: two changes of one
+    /// user may arrive in the wrong order, and counters never go below zero.
+    async fn payable(&self, user: &Username, change: Delta) -> Result<(Delta, Delta), Fault> {
+        if change.size >= 0 && change.files >= 0 {
+            return Ok((change, Delta::default()));
+        }
+        match self.provider.quota(user).await {
+            Ok(stored) => Ok(change.split_at(stored)),
+            Err(fault) if fault.kind() == FaultKind::NotFound => Ok((change, Delta::default())),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Returns what a user stores now.
@@ -186,7 +206,19 @@ impl Quota {
 
     /// Ends the grants whose session is gone without a word.
     pub fn sweep(&self) {
-        self.ledger().end_orphans(|connection| self.sessions.holds(connection));
+        let mut ledger = self.ledger();
+        ledger.end_orphans(|connection| self.sessions.holds(connection));
+        ledger.forget_debts();
+    }
+
+    /// Tells whether changes of a user wait to be written.
+    pub fn is_pending(&self, user: &Username) -> bool {
+        self.ledger().is_pending(user)
+    }
+
+    /// Tells whether counters are written.
+    pub fn writes(&self) -> Writes {
+        self.writes
     }
 
     /// Tells whether counters exist at all.

@@ -24,6 +24,18 @@ struct Scan {
     id: ScanId,
     node: NodeId,
     started_at: i64,
+    purpose: Purpose,
+    /// Whether something of the account has changed since the start.
+    disturbed: bool,
+}
+
+/// Why a scan runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// An administrator asked for it.
+    Asked,
+    /// The counters are in doubt.
+    Recovery,
 }
 
 impl QuotaScans {
@@ -37,13 +49,25 @@ impl QuotaScans {
     /// # Errors
     /// `Conflict` when one is running for this user, `Unavailable` without a node.
     pub async fn start(&self, account: Account) -> Result<(), Fault> {
+        self.start_for(account, Purpose::Asked).await
+    }
+
+    /// Starts a scan of an account whose counters are in doubt.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub async fn start_recovery(&self, account: Account) -> Result<(), Fault> {
+        self.start_for(account, Purpose::Recovery).await
+    }
+
+    async fn start_for(&self, account: Account, purpose: Purpose) -> Result<(), Fault> {
         if self.quota.tracking() == Tracking::Off {
             return Ok(());
         }
         let mut account = self.accounts.with_clear_secrets(account).await?;
         account.password = Secret::default();
         let scan = ScanId(uuid::Uuid::new_v4().to_string());
-        let node = self.enter(&account.username, &scan)?;
+        let node = self.enter(&account.username, &scan, purpose)?;
         let username = account.username.clone();
         let command = NodeCommand::ScanQuota { scan: scan.clone(), account: Box::new(account) };
         self.nodes.send(&node, command).inspect_err(|_| {
@@ -72,6 +96,44 @@ impl QuotaScans {
         Ok(())
     }
 
+    /// Notes that something of an account changes: what runs counts the old or the new state.
+    pub fn disturb(&self, username: &Username) {
+        if let Some(scan) = self.scans().get_mut(username) {
+            scan.disturbed = true;
+        }
+    }
+
+    /// Tells whether something has changed since the scan of an account began.
+    pub fn was_disturbed(&self, username: &Username) -> bool {
+        self.scans().get(username).is_some_and(|scan| scan.disturbed)
+    }
+
+    /// Tells whether an outcome is that of a recovery.
+    pub fn is_recovery(&self, outcome: &ScanOutcome) -> bool {
+        self.scans()
+            .get(&outcome.username)
+            .is_some_and(|scan| scan.id == outcome.scan && scan.purpose == Purpose::Recovery)
+    }
+
+    /// Ends a scan whose result does not count.
+    pub fn abandon(&self, outcome: &ScanOutcome) {
+        self.leave(&outcome.username, &outcome.scan);
+    }
+
+    /// Returns how many recoveries run.
+    pub fn recoveries(&self) -> usize {
+        let mut scans = self.scans();
+        self.drop_lapsed(&mut scans);
+        scans.values().filter(|scan| scan.purpose == Purpose::Recovery).count()
+    }
+
+    /// Tells whether a scan of an account runs.
+    pub fn is_running(&self, username: &Username) -> bool {
+        let mut scans = self.scans();
+        self.drop_lapsed(&mut scans);
+        scans.contains_key(username)
+    }
+
     /// Returns who is scanned and since when, in Unix milliseconds.
     pub fn running(&self) -> Vec<(Username, i64)> {
         let mut scans = self.scans();
@@ -82,7 +144,7 @@ impl QuotaScans {
         running
     }
 
-    fn enter(&self, username: &Username, scan: &ScanId) -> Result<NodeId, Fault> {
+    fn enter(&self, username: &Username, scan: &ScanId, purpose: Purpose) -> Result<NodeId, Fault> {
         let mut scans = self.scans();
         self.drop_lapsed(&mut scans);
         if scans.contains_key(username) {
@@ -95,7 +157,9 @@ impl QuotaScans {
             .next()
             .ok_or_else(|| Fault::unavailable("no node is attached that could scan"))?;
         let started_at = crate::clock::now_ms();
-        scans.insert(username.clone(), Scan { id: scan.clone(), node: node.clone(), started_at });
+        let (id, disturbed) = (scan.clone(), false);
+        let running = Scan { id, node: node.clone(), started_at, purpose, disturbed };
+        scans.insert(username.clone(), running);
         Ok(node)
     }
 

@@ -2,13 +2,15 @@
 //! A place whose node does not report is free again after [`LIFETIME`].
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ferryd_control_plane::{ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus};
 use ferryd_domain::policy::login;
 use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
 use tokio::time::Instant;
+
+use crate::recovery::Doubts;
 
 /// How long a place is kept without a report.
 pub const LIFETIME: Duration = Duration::from_secs(10);
@@ -17,6 +19,8 @@ pub const LIFETIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Sessions {
     places: Mutex<Places>,
+    /// Accounts with a session that was lost, found again, or on another node at the same time.
+    doubts: Arc<Doubts>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +59,10 @@ impl Sessions {
                 .context("the account has as many sessions as it may have"));
         }
         login::check_way(account, start.method, start.client_address.ip())?;
+        // Nodes that change one file at the same time do not know of each other.
+        if account.quota_limit().is_limited() && places.is_elsewhere(account, &start.node, now) {
+            self.doubts.add(&account.username);
+        }
         places.insert(
             start.connection.clone(),
             Place {
@@ -84,15 +92,18 @@ impl Sessions {
             }
             match places.by_connection.get_mut(&session.connection) {
                 Some(place) => place.renewed = now,
-                None => places.insert(
-                    session.connection.clone(),
-                    Place {
-                        node: node.clone(),
-                        username: session.username.clone(),
-                        limit: None,
-                        renewed: now,
-                    },
-                ),
+                None => {
+                    self.doubts.add(&session.username);
+                    places.insert(
+                        session.connection.clone(),
+                        Place {
+                            node: node.clone(),
+                            username: session.username.clone(),
+                            limit: None,
+                            renewed: now,
+                        },
+                    );
+                }
             }
         }
     }
@@ -139,8 +150,21 @@ impl Sessions {
             .collect();
         for connection in lapsed {
             tracing::info!(sender = "sessions", connection_id = %connection, "a session lapsed");
+            if let Some(place) = places.by_connection.get(&connection) {
+                self.doubts.add(&place.username);
+            }
             places.remove(&connection);
         }
+    }
+
+    /// Tells whether a user has a session.
+    pub fn has(&self, username: &Username) -> bool {
+        self.places().by_user.contains_key(username)
+    }
+
+    /// Returns the accounts whose counters may be wrong because of their sessions.
+    pub fn doubts(&self) -> Arc<Doubts> {
+        Arc::clone(&self.doubts)
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -157,6 +181,13 @@ impl Places {
             *other != connection && self.by_connection.get(other).is_some_and(|p| p.is_live(now))
         };
         taken.iter().filter(live).count() < limit
+    }
+
+    fn is_elsewhere(&self, account: &Account, node: &NodeId, now: Instant) -> bool {
+        let others = self.by_user.get(&account.username).into_iter().flatten();
+        others
+            .filter_map(|connection| self.by_connection.get(connection))
+            .any(|place| place.node != *node && place.is_live(now))
     }
 
     fn insert(&mut self, connection: ConnectionId, place: Place) {

@@ -1,6 +1,7 @@
 //! What is not in the store: changes that wait to be written and grants of running transfers.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{QuotaLimit, QuotaUsage, Username};
@@ -12,6 +13,9 @@ use crate::sessions::LIFETIME;
 /// Changes that are recognized when they are sent again.
 const REMEMBERED: usize = 65_536;
 
+/// How long a change that would lead below zero waits for its counterpart.
+const DEBT_LIFETIME: Duration = Duration::from_secs(60);
+
 /// Bytes and files more or fewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delta {
@@ -20,6 +24,15 @@ pub(super) struct Delta {
 }
 
 impl Delta {
+    /// Splits into what can be added to counters without passing zero, and the rest.
+    pub(super) fn split_at(self, stored: QuotaUsage) -> (Self, Self) {
+        let now = Self {
+            size: self.size.max(stored.size.saturating_neg()),
+            files: self.files.max(stored.files.saturating_neg()),
+        };
+        (now, Self { size: self.size - now.size, files: self.files - now.files })
+    }
+
     fn add(&mut self, other: Self) {
         self.size = self.size.saturating_add(other.size);
         self.files = self.files.saturating_add(other.files);
@@ -30,6 +43,8 @@ impl Delta {
 #[derive(Debug)]
 pub(super) struct Ledger {
     pending: HashMap<Username, Delta>,
+    /// What could not be subtracted from counters yet: its counterpart is still on the way.
+    debts: HashMap<Username, (Delta, Instant)>,
     grants: HashMap<TransferId, Reserved>,
     /// The sum of the grants of each user.
     reserved: HashMap<Username, Delta>,
@@ -48,6 +63,7 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             pending: HashMap::new(),
+            debts: HashMap::new(),
             grants: HashMap::new(),
             reserved: HashMap::new(),
             settled: Recent::new(REMEMBERED),
@@ -61,8 +77,32 @@ impl Ledger {
         self.pending.is_empty()
     }
 
+    /// Takes the changes, and what those users owe.
     pub(super) fn take_pending(&mut self) -> HashMap<Username, Delta> {
-        std::mem::take(&mut self.pending)
+        let mut pending = std::mem::take(&mut self.pending);
+        for (user, change) in &mut pending {
+            if let Some((debt, _)) = self.debts.remove(user) {
+                change.add(debt);
+            }
+        }
+        pending
+    }
+
+    /// Keeps what could not be subtracted.
+    pub(super) fn owe(&mut self, debts: Vec<(Username, Delta)>) {
+        let now = Instant::now();
+        for (user, debt) in debts.into_iter().filter(|(_, debt)| *debt != Delta::default()) {
+            self.debts.entry(user).or_insert((Delta::default(), now)).0.add(debt);
+        }
+    }
+
+    /// Forgets debts whose counterpart does not come.
+    pub(super) fn forget_debts(&mut self) {
+        self.debts.retain(|_, (_, since)| since.elapsed() < DEBT_LIFETIME);
+    }
+
+    pub(super) fn is_pending(&self, user: &Username) -> bool {
+        self.pending.contains_key(user)
     }
 
     /// Takes back changes that could not be written.
@@ -75,10 +115,14 @@ impl Ledger {
     /// Drops what a scan has counted already.
     pub(super) fn forget_pending(&mut self, user: &Username) {
         self.pending.remove(user);
+        self.debts.remove(user);
     }
 
     pub(super) fn with_pending(&self, user: &Username, stored: QuotaUsage) -> QuotaUsage {
-        let change = self.pending.get(user).copied().unwrap_or_default();
+        let mut change = self.pending.get(user).copied().unwrap_or_default();
+        if let Some((debt, _)) = self.debts.get(user) {
+            change.add(*debt);
+        }
         stored.changed_by(change.size, change.files)
     }
 

@@ -1,0 +1,229 @@
+//! Counters that may be wrong after a crash: whose they are is noted in a file before files change,
+//! and once such an account is quiet a scan sets them right. Nothing is done for accounts whose
+//! sessions ended in order.
+
+mod doubts;
+mod journal;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ferryd_control_plane::{ConnectionId, ScanOutcome, SessionStatus, TransferDirection};
+use ferryd_domain::{Account, Fault, FaultKind, Username};
+use tokio::time::Instant;
+
+use crate::accounts::Accounts;
+use crate::nodes::Nodes;
+use crate::quota::{Quota, Tracking, Writes};
+use crate::quota_scans::QuotaScans;
+use crate::sessions::Sessions;
+pub use doubts::Doubts;
+use journal::Journal;
+
+/// How often it is looked whether somebody can be scanned.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long an account must have done nothing before it is scanned.
+const QUIET: Duration = Duration::from_secs(3);
+/// Scans that run at once.
+const AT_ONCE: usize = 2;
+
+/// What the sessions of an account show; equal twice means that nothing was done in between.
+type Picture = Vec<(ConnectionId, i64)>;
+
+/// Finds the accounts whose counters are in doubt and scans them.
+#[derive(Debug)]
+pub struct Recovery {
+    sessions: Arc<Sessions>,
+    nodes: Arc<Nodes>,
+    quota: Arc<Quota>,
+    scans: Arc<QuotaScans>,
+    accounts: Arc<Accounts>,
+    doubts: Arc<Doubts>,
+    journal: Mutex<Journal>,
+    seen: Mutex<HashMap<Username, Seen>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    picture: Picture,
+    since: Instant,
+}
+
+impl Recovery {
+    /// Returns a recovery that forgets everything at the end of the process.
+    pub fn new(
+        sessions: Arc<Sessions>,
+        nodes: Arc<Nodes>,
+        quota: Arc<Quota>,
+        scans: Arc<QuotaScans>,
+        accounts: Arc<Accounts>,
+    ) -> Self {
+        let doubts = sessions.doubts();
+        Self {
+            sessions,
+            nodes,
+            quota,
+            scans,
+            accounts,
+            doubts,
+            journal: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Keeps a file of whose counters a crash would put in doubt, and doubts those whom the file
+    /// names now.
+    pub fn remember_in(&self, file: &Path) {
+        if self.quota.tracking() == Tracking::Off || self.quota.writes() == Writes::Forbidden {
+            return;
+        }
+        let (journal, names) = Journal::open(file);
+        *lock(&self.journal) = journal;
+        if !names.is_empty() {
+            tracing::info!(
+                sender = "quota",
+                accounts = names.len(),
+                "counters are in doubt since the last run, accounts will be scanned"
+            );
+        }
+        names.iter().for_each(|name| self.doubts.add(name));
+    }
+
+    /// Notes that a session may change files from now on.
+    pub fn session_opened(&self, account: &Account) {
+        self.scans.disturb(&account.username);
+        if self.is_counted(account) {
+            lock(&self.journal).add(&account.username);
+        }
+    }
+
+    /// Notes that files change. A change of an account without a session is a late one: a scan may
+    /// have counted it already.
+    pub fn changed(&self, username: &Username) {
+        self.scans.disturb(username);
+        if !self.sessions.has(username) {
+            self.doubts.add(username);
+        }
+    }
+
+    /// Looks every second for accounts to scan, until the task is dropped.
+    pub async fn run(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.scan_quiet_ones().await;
+            self.tidy();
+        }
+    }
+
+    /// Takes what a scan has found; one of ours counts only if nothing was done meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown scan, `Unavailable`.
+    pub async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
+        if !self.scans.is_recovery(&outcome) {
+            return self.scans.finish(outcome).await;
+        }
+        let username = outcome.username.clone();
+        let statuses = self.nodes.sessions().await;
+        let quiet = picture(&statuses, &username)
+            .is_some_and(|now| lock(&self.seen).get(&username).is_some_and(|s| s.picture == now));
+        let counted = outcome.usage.is_some();
+        if !quiet || self.scans.was_disturbed(&username) {
+            self.scans.abandon(&outcome);
+            return Ok(());
+        }
+        self.scans.finish(outcome).await?;
+        if counted {
+            tracing::info!(sender = "quota", %username, "counters are right again");
+            self.doubts.remove(&username);
+        }
+        lock(&self.seen).remove(&username);
+        Ok(())
+    }
+
+    async fn scan_quiet_ones(&self) {
+        let doubtful = self.doubts.all();
+        if doubtful.is_empty() {
+            return;
+        }
+        let statuses = self.nodes.sessions().await;
+        for username in doubtful {
+            if self.scans.recoveries() >= AT_ONCE {
+                return;
+            }
+            if self.is_quiet(&statuses, &username) && !self.scans.is_running(&username) {
+                self.scan(&username).await;
+            }
+        }
+    }
+
+    fn is_quiet(&self, statuses: &[SessionStatus], username: &Username) -> bool {
+        let mut seen = lock(&self.seen);
+        let Some(picture) = picture(statuses, username) else {
+            seen.remove(username);
+            return false;
+        };
+        let now = Instant::now();
+        match seen.get_mut(username) {
+            Some(seen) if seen.picture == picture => now - seen.since >= QUIET,
+            _ => {
+                seen.insert(username.clone(), Seen { picture, since: now });
+                false
+            }
+        }
+    }
+
+    async fn scan(&self, username: &Username) {
+        let started = match self.accounts.find(username).await {
+            Ok(account) if self.is_counted(&account) => self.scans.start_recovery(account).await,
+            Ok(_) => return self.doubts.remove(username),
+            Err(fault) if fault.kind() == FaultKind::NotFound => {
+                return self.doubts.remove(username);
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = started {
+            tracing::debug!(sender = "quota", %username, error = %fault, "a scan has to wait");
+        }
+    }
+
+    fn is_counted(&self, account: &Account) -> bool {
+        match self.quota.tracking() {
+            Tracking::Off => false,
+            _ if self.quota.writes() == Writes::Forbidden => false,
+            Tracking::All => true,
+            Tracking::Limited => account.quota_limit().is_limited(),
+        }
+    }
+
+    /// Takes those out of the file whom a crash would do no harm.
+    fn tidy(&self) {
+        lock(&self.journal).retain(|username| {
+            self.sessions.has(username)
+                || self.doubts.has(username)
+                || self.quota.is_pending(username)
+        });
+        lock(&self.seen).retain(|username, _| self.doubts.has(username));
+    }
+}
+
+/// Returns what an account is doing, `None` while it uploads.
+fn picture(statuses: &[SessionStatus], username: &Username) -> Option<Picture> {
+    let mut picture = Vec::new();
+    for status in statuses.iter().filter(|status| status.username == *username) {
+        if status.transfers.iter().any(|t| t.direction == TransferDirection::Upload) {
+            return None;
+        }
+        picture.push((status.connection.clone(), status.last_activity));
+    }
+    picture.sort();
+    Some(picture)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
