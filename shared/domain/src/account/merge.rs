@@ -21,8 +21,7 @@ pub fn merge(stored: &Account, body: &[u8]) -> Result<Account, Fault> {
         return Err(Fault::internal("an account is no JSON object"));
     };
     lay_over(&mut base, overlay);
-    let mut merged: Account =
-        serde_json::from_value(Value::Object(base)).map_err(invalid_json)?;
+    let mut merged: Account = serde_json::from_value(Value::Object(base)).map_err(invalid_json)?;
     if merged.permissions.is_empty() {
         merged.permissions = stored.permissions.clone();
     }
@@ -34,7 +33,9 @@ pub fn merge(stored: &Account, body: &[u8]) -> Result<Account, Fault> {
 fn lay_over(base: &mut Map<String, Value>, overlay: Map<String, Value>) {
     for (name, value) in overlay {
         match (base.get_mut(&name), value) {
-            (Some(Value::Object(below)), Value::Object(above)) if MERGED.contains(&name.as_str()) => {
+            (Some(Value::Object(below)), Value::Object(above))
+                if MERGED.contains(&name.as_str()) =>
+            {
                 lay_over(below, above);
             }
             (Some(Value::Object(_)), Value::Null) if MERGED.contains(&name.as_str()) => {}
@@ -60,13 +61,15 @@ mod tests {
         };
         account.permissions.insert("/".into(), vec!["*".into()]);
         account.filters.allowed_ip = vec!["10.0.0.0/8".into()];
-        account.filters.file_extensions = vec![ExtensionFilter { path: "/".into(), ..Default::default() }];
+        account.filters.file_extensions =
+            vec![ExtensionFilter { path: "/".into(), ..Default::default() }];
         account
     }
 
     #[test]
     fn missing_fields_keep_their_values() {
-        let merged = merge(&stored(), br#"{"status":1,"filters":{"denied_ip":["1.2.3.0/24"]}}"#).unwrap();
+        let merged =
+            merge(&stored(), br#"{"status":1,"filters":{"denied_ip":["1.2.3.0/24"]}}"#).unwrap();
         assert_eq!(merged.status, 1);
         assert_eq!(merged.public_keys, ["k"]);
         assert_eq!(merged.filters.allowed_ip, ["10.0.0.0/8"]);

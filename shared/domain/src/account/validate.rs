@@ -77,8 +77,12 @@ fn permission_path(path: &str) -> Result<(), Fault> {
 
 fn public_keys(account: &Account) -> Result<(), Fault> {
     for (index, line) in account.public_keys.iter().enumerate() {
-        PublicKeyLine::parse(line)
-            .map_err(|fault| Fault::invalid(format!("public_keys: could not parse key nr. {index}: {}", fault.public())))?;
+        PublicKeyLine::parse(line).map_err(|fault| {
+            Fault::invalid(format!(
+                "public_keys: could not parse key nr. {index}: {}",
+                fault.public()
+            ))
+        })?;
     }
     Ok(())
 }
@@ -104,10 +108,16 @@ fn file_extensions(account: &Account) -> Result<(), Fault> {
     let mut seen: Vec<String> = Vec::new();
     for filter in &account.filters.file_extensions {
         if !is_absolute(&filter.path) {
-            return Err(Fault::invalid(format!("file_extensions: path {:?} is not absolute", filter.path)));
+            return Err(Fault::invalid(format!(
+                "file_extensions: path {:?} is not absolute",
+                filter.path
+            )));
         }
         if filter.allowed_extensions.is_empty() && filter.denied_extensions.is_empty() {
-            return Err(Fault::invalid(format!("file_extensions: no extension for {:?}", filter.path)));
+            return Err(Fault::invalid(format!(
+                "file_extensions: no extension for {:?}",
+                filter.path
+            )));
         }
         let path = clean(&filter.path);
         if seen.contains(&path) {
@@ -176,9 +186,13 @@ fn virtual_folders(account: &Account) -> Result<(), Fault> {
             return Err(Fault::invalid("virtual_folders: virtual_path cannot be /"));
         }
         if overlap(&mapped, &home) {
-            return Err(Fault::invalid(format!("virtual_folders: mapped_path {mapped} overlaps home_dir")));
+            return Err(Fault::invalid(format!(
+                "virtual_folders: mapped_path {mapped} overlaps home_dir"
+            )));
         }
-        if let Some((other, _)) = seen.iter().find(|(s, m)| overlap(s, &shown) || overlap(m, &mapped)) {
+        if let Some((other, _)) =
+            seen.iter().find(|(s, m)| overlap(s, &shown) || overlap(m, &mapped))
+        {
             return Err(Fault::invalid(format!("virtual_folders: {shown} overlaps {other}")));
         }
         seen.push((shown, mapped));

@@ -113,7 +113,12 @@ impl AccessPolicy {
 
     /// A directory that carries rules or folders below it stays where it is: moving it would
     /// move its entries out of their rules.
-    fn check_rename(&self, path: &VirtualPath, protected: bool, directory: bool) -> Result<(), Fault> {
+    fn check_rename(
+        &self,
+        path: &VirtualPath,
+        protected: bool,
+        directory: bool,
+    ) -> Result<(), Fault> {
         let carries_rules = directory
             && (self.folders.iter().any(|folder| folder.starts_with(path))
                 || self.permissions.iter().any(|(entry, _)| entry.starts_with(path))
@@ -129,7 +134,11 @@ fn governing(operation: Operation, path: &VirtualPath) -> VirtualPath {
         Operation::ChangeMode { directory }
         | Operation::ChangeOwner { directory }
         | Operation::ChangeTimes { directory } => {
-            if directory { Governing::Parent } else { Governing::Itself }
+            if directory {
+                Governing::Parent
+            } else {
+                Governing::Itself
+            }
         }
         Operation::Stat
         | Operation::ReadLink

@@ -49,8 +49,11 @@ fn every_operation_needs_its_permissions() {
     for (operation, needed) in rows {
         assert_eq!(kind(&policy(&[("/", needed)]), operation, "/d/x"), None, "{operation:?}");
         for missing in needed {
-            let others: Vec<&str> =
-                Permission::ALL.map(Permission::name).into_iter().filter(|n| n != missing).collect();
+            let others: Vec<&str> = Permission::ALL
+                .map(Permission::name)
+                .into_iter()
+                .filter(|n| n != missing)
+                .collect();
             assert_eq!(
                 kind(&policy(&[("/", &others)]), operation, "/d/x"),
                 Some(FaultKind::PermissionDenied),
@@ -85,7 +88,8 @@ fn the_governing_directory_is_the_parent_but_for_listing_and_files_attributes() 
 #[test]
 fn the_root_stays() {
     let policy = policy(&[("/", &["*"])]);
-    for operation in [Operation::RemoveDirectory, Operation::RenameSource { directory: DIRECTORY }] {
+    for operation in [Operation::RemoveDirectory, Operation::RenameSource { directory: DIRECTORY }]
+    {
         assert_eq!(kind(&policy, operation, "/"), Some(FaultKind::PermissionDenied));
     }
 }
@@ -93,9 +97,13 @@ fn the_root_stays() {
 #[test]
 fn a_directory_with_rules_below_is_not_renamed() {
     let mut account = account(&[("/", &["*"]), ("/top/secret", &["list"])]);
-    account.filters.file_extensions =
-        vec![ExtensionFilter { path: "/filtered".into(), denied_extensions: vec![".x".into()], ..Default::default() }];
-    account.virtual_folders = vec![VirtualFolder { virtual_path: "/v/w".into(), mapped_path: "/m".into() }];
+    account.filters.file_extensions = vec![ExtensionFilter {
+        path: "/filtered".into(),
+        denied_extensions: vec![".x".into()],
+        ..Default::default()
+    }];
+    account.virtual_folders =
+        vec![VirtualFolder { virtual_path: "/v/w".into(), mapped_path: "/m".into() }];
     let policy = AccessPolicy::of(&account);
     let directory = Operation::RenameSource { directory: DIRECTORY };
     for raw in ["/top", "/filtered", "/v", "/v/w"] {
@@ -110,7 +118,8 @@ fn a_directory_with_rules_below_is_not_renamed() {
 #[test]
 fn a_virtual_folder_is_not_made_removed_or_linked_over() {
     let mut account = account(&[("/", &["*"])]);
-    account.virtual_folders = vec![VirtualFolder { virtual_path: "/v".into(), mapped_path: "/m".into() }];
+    account.virtual_folders =
+        vec![VirtualFolder { virtual_path: "/v".into(), mapped_path: "/m".into() }];
     let policy = AccessPolicy::of(&account);
     for operation in [Operation::RemoveDirectory, Operation::MakeDirectory, Operation::MakeLink] {
         assert_eq!(kind(&policy, operation, "/v"), Some(FaultKind::PermissionDenied));
@@ -122,10 +131,15 @@ fn a_virtual_folder_is_not_made_removed_or_linked_over() {
 #[test]
 fn extension_filters_concern_content_only() {
     let mut account = account(&[("/", &["*"])]);
-    account.filters.file_extensions =
-        vec![ExtensionFilter { path: "/".into(), denied_extensions: vec![".zip".into()], ..Default::default() }];
+    account.filters.file_extensions = vec![ExtensionFilter {
+        path: "/".into(),
+        denied_extensions: vec![".zip".into()],
+        ..Default::default()
+    }];
     let policy = AccessPolicy::of(&account);
-    for operation in [Operation::Download, Operation::Upload, Operation::RemoveFile, Operation::Hash] {
+    for operation in
+        [Operation::Download, Operation::Upload, Operation::RemoveFile, Operation::Hash]
+    {
         assert!(kind(&policy, operation, "/a.zip").is_some(), "{operation:?}");
     }
     for operation in [Operation::Stat, Operation::MakeDirectory, Operation::ListDirectory] {
