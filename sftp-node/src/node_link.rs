@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::{NodeCommand, NodeCommands, NodeInfo, NodeReport, ScanOutcome};
-use ferryd_domain::Account;
+use ferryd_domain::{Account, Fault};
 use ferryd_storage::open::count;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -20,20 +20,42 @@ const LAST_RETRY: Duration = Duration::from_secs(3);
 /// Keeps the node attached until `shutdown`.
 pub(crate) async fn run(context: Arc<NodeContext>, shutdown: CancellationToken) {
     let mut pause = FIRST_RETRY;
+    let mut outage = Outage::Unsaid;
     while !shutdown.is_cancelled() {
         match context.control.attach_node(info(&context)).await {
             Ok(commands) => {
                 pause = FIRST_RETRY;
+                outage = Outage::Unsaid;
                 tracing::info!(sender = "sftpd", "attached to the control plane");
                 obey(&context, commands).await;
                 tracing::warn!(sender = "sftpd", "the control plane went away");
             }
-            Err(fault) => {
-                tracing::warn!(sender = "sftpd", error = %fault, "cannot attach to the control plane");
-            }
+            Err(fault) => outage = outage.tell(&fault),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+/// Whether the log knows already that the control plane is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    Unsaid,
+    Said,
+}
+
+impl Outage {
+    /// Warns once; each further attempt would say the same.
+    fn tell(self, fault: &Fault) -> Self {
+        match self {
+            Self::Unsaid => {
+                tracing::warn!(sender = "sftpd", error = %fault, "cannot attach to the control plane");
+            }
+            Self::Said => {
+                tracing::debug!(sender = "sftpd", error = %fault, "still cannot attach to the control plane");
+            }
+        }
+        Self::Said
     }
 }
 
