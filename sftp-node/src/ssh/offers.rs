@@ -17,7 +17,7 @@ const WINDOW: u32 = 16 << 20;
 /// Largest data packet that clients may send.
 const PACKET: u32 = 65_535;
 /// Packets that wait for the reader of a channel.
-const CHANNEL_BUFFER: usize = 64;
+const CHANNEL_BUFFER: usize = 16;
 /// Messages that wait for the connection's task.
 const EVENT_BUFFER: usize = 32;
 /// Keys are exchanged anew after this many bytes (RFC 4253 section 9) or an hour.
