@@ -10,6 +10,7 @@
 )]
 
 pub mod binaries;
+pub mod cluster;
 pub mod files;
 pub mod keys;
 pub mod openssh;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::cluster::Node;
 use crate::files::temporary_folder;
 use crate::keys::host_key;
 use crate::ports::free_port;
@@ -24,6 +25,7 @@ pub struct Server {
     /// Where a node of its own tells its metrics.
     telemetry: SocketAddr,
     /// Ended in this order.
+    pub(crate) others: Vec<Node>,
     node: Option<Program>,
     control: Option<Program>,
     folder: TempDir,
@@ -48,8 +50,16 @@ impl Server {
         lay_over(&mut config, changes);
         std::fs::write(folder.path().join("ferryd.json"), config.to_string()).unwrap();
         std::fs::create_dir(folder.path().join("homes")).unwrap();
-        let mut server =
-            Self { sftp, http, telemetry, node: None, control: None, folder, topology };
+        let mut server = Self {
+            sftp,
+            http,
+            telemetry,
+            others: Vec::new(),
+            node: None,
+            control: None,
+            folder,
+            topology,
+        };
         server.start_control().await;
         server.start_node().await;
         server
@@ -154,6 +164,11 @@ impl Server {
         self.node.take().unwrap().kill();
     }
 
+    /// Starts the data plane again after [`Self::kill`].
+    pub async fn revive(&mut self) {
+        self.start_node().await;
+    }
+
     /// Starts the control plane again.
     pub async fn regain_control(&mut self) {
         self.start_control().await;
@@ -218,7 +233,7 @@ fn metric_in(page: &str, name: &str) -> Option<f64> {
     page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
-fn loopback() -> SocketAddr {
+pub(crate) fn loopback() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod clients;
+mod cluster;
 mod confinement;
 mod hooks;
 mod hostile;
@@ -20,6 +21,7 @@ mod logs_and_metrics;
 mod operations;
 mod outage;
 mod permissions;
+mod quota;
 mod rest_users;
 mod sessions;
 mod ssh_commands;
