@@ -53,10 +53,21 @@ impl Server {
         arguments: &[&str],
         input: &[u8],
     ) -> Said {
+        let mut command = self.ssh_command_with(user, key);
+        command.args(arguments);
+        run(command, input).await
+    }
+
+    /// Returns `ssh` up to the destination, for who wants to steer it.
+    pub fn ssh_command(&self, user: &User) -> Command {
+        self.ssh_command_with(user, client_key())
+    }
+
+    fn ssh_command_with(&self, user: &User, key: &KeyPair) -> Command {
         let mut command = self.client("ssh", key);
         command.args(["-p", &self.sftp().port().to_string()]);
-        command.arg(format!("{}@127.0.0.1", user.name)).args(arguments);
-        run(command, input).await
+        command.arg(format!("{}@127.0.0.1", user.name));
+        command
     }
 
     /// Runs `sftp` with a password instead of a key.
