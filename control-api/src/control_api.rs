@@ -61,6 +61,7 @@ pub struct ControlApi {
     pub tls: Option<Arc<ReloadableTls>>,
     accounts: Arc<Accounts>,
     local: Arc<LocalControlPlane>,
+    provider: Arc<dyn DataProvider>,
     checks: JoinHandle<()>,
 }
 
@@ -98,7 +99,8 @@ impl ControlApi {
             tls,
             accounts,
             local,
-            checks: tokio::spawn(check_provider(provider)),
+            checks: tokio::spawn(check_provider(Arc::clone(&provider))),
+            provider,
         })
     }
 
@@ -132,7 +134,9 @@ impl ControlApi {
     /// `Unavailable` when used quota could not be written.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
         self.checks.abort();
-        self.local.shutdown(limit).await
+        let written = self.local.shutdown(limit).await;
+        self.provider.close().await;
+        written
     }
 }
 

@@ -118,4 +118,8 @@ pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `InvalidInput`; then the users are as they were.
     async fn reload(&self) -> Result<(), Fault>;
+
+    /// Ends the use of the store in order, so that nothing but the store itself is left behind.
+    /// Whoever asks it afterwards gets a fault.
+    async fn close(&self) {}
 }

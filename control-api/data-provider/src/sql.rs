@@ -10,6 +10,7 @@ mod statements;
 mod users;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ferryd_domain::{Account, Fault, QuotaUsage, Username};
@@ -23,6 +24,9 @@ use statements::Statements;
 
 /// The database that is spoken to.
 pub(crate) type Db = sqlx::Sqlite;
+
+/// How long running statements may take at the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Accounts in a SQL database.
 pub(crate) struct SqlProvider {
@@ -100,5 +104,15 @@ impl DataProvider for SqlProvider {
 
     async fn reload(&self) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// With its last connection SQLite writes its journal into the database and removes it.
+    async fn close(&self) {
+        if tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await.is_err() {
+            tracing::warn!(
+                sender = "sqlite",
+                "statements were running when the database was closed"
+            );
+        }
     }
 }

@@ -61,6 +61,9 @@ fn a_first_start_makes_what_is_missing_and_a_signal_ends_it_in_order() {
     kill_process(pid, Signal::HUP).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
+    for left in ["sftpgo.db-wal", "sftpgo.db-shm"] {
+        assert!(!dir.path().join(left).exists(), "{left}");
+    }
 }
 
 #[test]

@@ -142,3 +142,15 @@ async fn passwords_do_not_show_in_debug_output() {
     let stored = provider.add_user(&account).await.unwrap();
     assert!(!format!("{stored:?} {provider:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn a_closed_database_is_one_file() {
+    let (provider, dir) = empty().await;
+    let account = Account { username: Username::stored("a"), ..Account::default() };
+    provider.add_user(&account).await.unwrap();
+    provider.close().await;
+    let files: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(files, ["sftpgo.db"]);
+    assert_eq!(provider.check().await.unwrap_err().kind(), FaultKind::Unavailable);
+}
