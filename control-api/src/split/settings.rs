@@ -14,7 +14,7 @@ use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
 use serde::{Deserialize, Serialize};
 
 /// Sections that nodes read; the same file may serve all programs.
-const OTHERS: [&str; 2] = ["sftpd", "control_plane"];
+const OTHERS: [&str; 3] = ["sftpd", "control_plane", "telemetry"];
 
 /// All sections of the control plane.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use ferryd_config::{ConfigOptions, Loaded};
 use ferryd_domain::Fault;
 use ferryd_runtime::{CancellationToken, Hangups};
+use ferryd_telemetry::Pages;
 
 use crate::cli::ServeFlags;
 use crate::greeting::Greeting;
@@ -37,10 +38,11 @@ async fn serve(
     let shutdown = ferryd_runtime::on_termination()?;
     let hangups = Hangups::catch()?;
     prepare_process(&settings);
+    let pages = Pages::bind(&settings.telemetry)?;
     let server = Server::start(settings, &options.config_dir).await?;
     greeting.show(&server).await;
     let reloading = tokio::spawn(reload_on_hangup(hangups, server.reload(), shutdown.clone()));
-    let outcome = server.run(shutdown).await;
+    let outcome = pages.beside(server.run(shutdown.clone()), &shutdown).await;
     reloading.abort();
     outcome
 }

@@ -3,7 +3,7 @@
 use ferryd_config::{ConfigOptions, Loaded, LogOptions};
 use ferryd_data_provider::DataProviderConfig;
 use ferryd_domain::Fault;
-use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
+use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, TelemetryConfig, Verbosity};
 use serde::{Deserialize, Serialize};
 use sftp_node::SftpdConfig;
 
@@ -22,6 +22,8 @@ pub struct Settings {
     pub data_provider: DataProviderConfig,
     /// The REST API.
     pub httpd: HttpdConfig,
+    /// Metrics and health.
+    pub telemetry: TelemetryConfig,
     /// Form of the log.
     pub log: LogConfig,
 }

@@ -7,6 +7,7 @@ use ferryd_config::{ConfigOptions, Loaded, LogOptions};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcControlPlane;
 use ferryd_runtime::Hangups;
+use ferryd_telemetry::Pages;
 use sftp_node::{Bound, SftpNode};
 
 use super::cli::ServeFlags;
@@ -33,10 +34,11 @@ async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) ->
     prepare_process(&settings);
     let url = settings.control_plane.url.clone();
     let control_plane = GrpcControlPlane::new(&settings.control_plane, &options.config_dir)?;
+    let pages = Pages::bind(&settings.telemetry)?;
     let bound =
         SftpNode::bind(settings.sftpd, &options.config_dir, Arc::new(control_plane)).await?;
     tell_addresses(&bound, &url, log);
-    bound.run(shutdown).await
+    pages.beside(bound.run(shutdown.clone()), &shutdown).await
 }
 
 /// Files of users get the configured permissions, and connections are not short of files.

@@ -1,9 +1,9 @@
-//! The sections that a node reads: `sftpd`, `control_plane`, `log`.
+//! The sections that a node reads: `sftpd`, `control_plane`, `telemetry`, `log`.
 
 use ferryd_config::{ConfigOptions, Loaded, LogOptions};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcClientConfig;
-use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
+use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, TelemetryConfig, Verbosity};
 use serde::{Deserialize, Serialize};
 use sftp_node::SftpdConfig;
 
@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) sftpd: SftpdConfig,
     /// The way to the control plane.
     pub(super) control_plane: GrpcClientConfig,
+    /// Metrics and health.
+    pub(super) telemetry: TelemetryConfig,
     /// Form of the log.
     pub(super) log: LogConfig,
 }

@@ -6,10 +6,12 @@ mod line;
 mod sink;
 
 pub mod metrics;
+pub mod pages;
 pub mod records;
 pub mod rotation;
 pub mod subscriber;
 
+pub use pages::{Pages, TelemetryConfig};
 pub use rotation::{Compress, Rotation};
 pub use subscriber::{LogConfig, LogFormat, LogGuard, LogSettings, Verbosity, init};
 
