@@ -20,6 +20,7 @@ mod huge_directory;
 mod limits;
 mod login;
 mod logs_and_metrics;
+mod memory;
 mod operations;
 mod outage;
 mod permissions;
