@@ -1,0 +1,1 @@
+"""Measures SFTP servers against each other; `tests/bench/run` is the way in."""
