@@ -1,7 +1,7 @@
 //! `control-api serve`: from the settings to the running servers and their orderly end.
 
 use control_api::ControlApi;
-use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_config::{ConfigOptions, LogOptions};
 use ferryd_domain::Fault;
 use ferryd_runtime::Hangups;
 
@@ -14,8 +14,9 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
     let options = flags.config.resolve();
     let log = flags.log.resolve(&options, "control-api.log")?;
     let loaded = settings::load(&options)?;
-    let _log = ferryd_telemetry::init(&settings::log(&log, &loaded.settings.log))?;
-    tell_source(&loaded);
+    let _log = ferryd_telemetry::init(&log.settings(&loaded.settings.log))?;
+    loaded.log();
+    loaded.show_warnings();
     let outcome = serve(loaded.settings, &options, &log).await;
     match &outcome {
         Ok(()) => tracing::info!(sender = "service", "stopped"),
@@ -44,19 +45,6 @@ async fn reload(mut hangups: Hangups, api: &ControlApi) {
         hangups.next().await;
         tracing::info!(sender = "service", "reload was asked for");
         api.reload().await;
-    }
-}
-
-fn tell_source(loaded: &Loaded<Settings>) {
-    match &loaded.file {
-        Some(file) => {
-            tracing::info!(sender = "config", file = %file.display(), "configuration read");
-        }
-        None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!(sender = "config", "{warning}");
-        eprintln!("warning: {warning}");
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use control_api::rest::HttpdConfig;
 use control_api::{ControlApiSettings, SftpdHooks};
-use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_config::{ConfigOptions, Loaded};
 use ferryd_data_provider::{ActionsConfig, DataProviderConfig};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcServerConfig;
 use ferryd_rest::VersionInfo;
-use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
+use ferryd_telemetry::LogConfig;
 use serde::{Deserialize, Serialize};
 
 /// Sections that nodes read; the same file may serve all programs.
@@ -64,15 +64,4 @@ impl Settings {
 /// Reads the settings.
 pub(super) fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
     ferryd_config::load::<Settings>(options).map(|loaded| loaded.beside(&OTHERS))
-}
-
-/// Returns the settings of the log from the flags and its section.
-pub(super) fn log(options: &LogOptions, section: &LogConfig) -> LogSettings {
-    let compress = if options.compress { Compress::Gzip } else { Compress::No };
-    LogSettings {
-        file: options.file.clone(),
-        rotation: Rotation::new(options.max_size, options.max_backups, options.max_age, compress),
-        verbosity: if options.verbose { Verbosity::Verbose } else { Verbosity::Terse },
-        format: section.format,
-    }
 }

@@ -13,9 +13,7 @@ use crate::settings;
 pub async fn run(flags: ConfigFlags) -> Result<(), Fault> {
     let options = flags.resolve();
     let loaded = settings::load(&options)?;
-    for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
-    }
+    loaded.show_warnings();
     let provider = &loaded.settings.data_provider;
     match ferryd_data_provider::initialize(provider, &options.config_dir).await? {
         Initialized::Ready => println!("data provider {} is initialized", provider.driver),

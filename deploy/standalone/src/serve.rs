@@ -1,6 +1,6 @@
 //! `ferryd serve`: from the settings to the running servers and their orderly end.
 
-use ferryd_config::{ConfigOptions, Loaded};
+use ferryd_config::ConfigOptions;
 use ferryd_domain::Fault;
 use ferryd_runtime::{CancellationToken, Hangups};
 use ferryd_telemetry::Pages;
@@ -19,8 +19,9 @@ pub async fn run(flags: ServeFlags) -> Result<(), Fault> {
     let options = flags.config.resolve();
     let log = flags.log.resolve(&options, "ferryd.log")?;
     let loaded = settings::load(&options)?;
-    let _log = ferryd_telemetry::init(&settings::log_settings(&log, &loaded.settings.log))?;
-    tell_source(&loaded);
+    let _log = ferryd_telemetry::init(&log.settings(&loaded.settings.log))?;
+    tracing::info!(sender = "service", version = version::TEXT, "ferryd starts");
+    loaded.log();
     let greeting = Greeting::new(&loaded, &options, &log);
     let outcome = serve(loaded.settings, &options, greeting).await;
     match &outcome {
@@ -53,19 +54,6 @@ fn prepare_process(settings: &Settings) {
     rustix::process::umask(umask);
     let open_files = ferryd_runtime::limits::raise_open_files();
     tracing::debug!(sender = "service", open_files, "limit of open files");
-}
-
-fn tell_source(loaded: &Loaded<Settings>) {
-    tracing::info!(sender = "service", version = version::TEXT, "ferryd starts");
-    match &loaded.file {
-        Some(file) => {
-            tracing::info!(sender = "config", path = %file.display(), "configuration read");
-        }
-        None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!(sender = "config", "{warning}");
-    }
 }
 
 async fn reload_on_hangup(mut hangups: Hangups, reload: Reload, shutdown: CancellationToken) {

@@ -1,9 +1,9 @@
 //! The whole configuration of the single process: the sections of the owners side by side.
 
-use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_config::{ConfigOptions, Loaded};
 use ferryd_data_provider::DataProviderConfig;
 use ferryd_domain::Fault;
-use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, TelemetryConfig, Verbosity};
+use ferryd_telemetry::{LogConfig, TelemetryConfig};
 use serde::{Deserialize, Serialize};
 use sftp_node::SftpdConfig;
 
@@ -38,15 +38,4 @@ pub fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
     loaded.settings.sftpd = sftpd;
     loaded.warnings.extend(warnings);
     Ok(loaded)
-}
-
-/// Returns the settings of the log from the flags and its section.
-pub fn log_settings(options: &LogOptions, section: &LogConfig) -> LogSettings {
-    let compress = if options.compress { Compress::Gzip } else { Compress::No };
-    LogSettings {
-        file: options.file.clone(),
-        rotation: Rotation::new(options.max_size, options.max_backups, options.max_age, compress),
-        verbosity: if options.verbose { Verbosity::Verbose } else { Verbosity::Terse },
-        format: section.format,
-    }
 }

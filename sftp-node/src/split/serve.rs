@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ferryd_config::{ConfigOptions, Loaded, LogOptions};
+use ferryd_config::{ConfigOptions, LogOptions};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcControlPlane;
 use ferryd_runtime::Hangups;
@@ -18,8 +18,9 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
     let options = flags.config.resolve();
     let log = flags.log.resolve(&options, "sftp-node.log")?;
     let loaded = settings::load(&options)?;
-    let _log = ferryd_telemetry::init(&settings::log(&log, &loaded.settings.log))?;
-    tell_source(&loaded);
+    let _log = ferryd_telemetry::init(&log.settings(&loaded.settings.log))?;
+    loaded.log();
+    loaded.show_warnings();
     let outcome = serve(loaded.settings, &options, &log).await;
     match &outcome {
         Ok(()) => tracing::info!(sender = "service", "stopped"),
@@ -59,19 +60,6 @@ fn ignore_hangups() -> Result<(), Fault> {
         }
     });
     Ok(())
-}
-
-fn tell_source(loaded: &Loaded<Settings>) {
-    match &loaded.file {
-        Some(file) => {
-            tracing::info!(sender = "config", file = %file.display(), "configuration read");
-        }
-        None => tracing::info!(sender = "config", "no configuration file, defaults are used"),
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!(sender = "config", "{warning}");
-        eprintln!("warning: {warning}");
-    }
 }
 
 /// On standard error, because standard output may be the log.

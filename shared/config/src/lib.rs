@@ -9,6 +9,7 @@ mod foreign;
 mod formats;
 mod known_keys;
 mod paths;
+mod start;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
