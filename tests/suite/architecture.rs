@@ -7,9 +7,11 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use ferryd_tests::binaries::workspace;
 
 /// The layers, lowest first. A package sees only packages of lower layers.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 8] = [
     &["ferryd-domain"],
-    &["ferryd-control-plane", "ferryd-config", "ferryd-telemetry", "ferryd-runtime"],
+    &["ferryd-control-plane", "ferryd-runtime"],
+    &["ferryd-telemetry"],
+    &["ferryd-config"],
     &["ferryd-proto", "ferryd-storage", "ferryd-data-provider", "ferryd-rest"],
     &["sftp-node", "control-api"],
     &["ferryd"],
