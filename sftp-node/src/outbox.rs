@@ -2,7 +2,7 @@
 //! within a bound, and are sent again in order; each carries an id, so twice does no harm.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ferryd_control_plane::{ControlPlane, UsageChange};
@@ -27,21 +27,29 @@ enum Item {
 pub(crate) struct Outbox {
     control: Arc<dyn ControlPlane>,
     queue: mpsc::Sender<Item>,
-    waiting: Arc<AtomicUsize>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Items that have not arrived yet.
+    waiting: AtomicUsize,
+    /// Whether the last try has failed: then nobody waits for one of his own.
+    away: AtomicBool,
 }
 
 impl Outbox {
     /// Starts the sender on the current runtime.
     pub fn start(control: Arc<dyn ControlPlane>) -> Self {
         let (queue, items) = mpsc::channel(CAPACITY);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(send_all(Arc::clone(&control), items, Arc::clone(&waiting)));
-        Self { control, queue, waiting }
+        let state = Arc::new(State::default());
+        tokio::spawn(send_all(Arc::clone(&control), items, Arc::clone(&state)));
+        Self { control, queue, state }
     }
 
     /// Hands over a usage change; returns when it has arrived or waits in the queue.
     pub async fn change_usage(&self, change: UsageChange) {
-        if self.waiting.load(Ordering::Acquire) == 0 {
+        if !self.state.away.load(Ordering::Acquire) {
             let call = self.control.change_usage(change.clone());
             match tokio::time::timeout(PATIENCE, call).await {
                 Ok(Err(fault)) if fault.is_transient() => {}
@@ -64,9 +72,9 @@ impl Outbox {
     }
 
     fn push(&self, item: Item) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.state.waiting.fetch_add(1, Ordering::AcqRel);
         if let Err(refused) = self.queue.try_send(item) {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.state.waiting.fetch_sub(1, Ordering::AcqRel);
             let (mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item)) =
                 refused;
             log_lost(&item, &Fault::unavailable("the outbox is full"));
@@ -76,10 +84,12 @@ impl Outbox {
     /// Waits until everything has arrived, at most for `limit`; logs what has not.
     pub async fn drain(&self, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
-        while self.waiting.load(Ordering::Acquire) > 0 && tokio::time::Instant::now() < deadline {
+        while self.state.waiting.load(Ordering::Acquire) > 0
+            && tokio::time::Instant::now() < deadline
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let left = self.waiting.load(Ordering::Acquire);
+        let left = self.state.waiting.load(Ordering::Acquire);
         if left > 0 {
             tracing::error!(sender = "sftpd", left, "usage changes and events were not delivered");
         }
@@ -89,22 +99,24 @@ impl Outbox {
 async fn send_all(
     control: Arc<dyn ControlPlane>,
     mut items: mpsc::Receiver<Item>,
-    waiting: Arc<AtomicUsize>,
+    state: Arc<State>,
 ) {
     while let Some(item) = items.recv().await {
-        send_one(control.as_ref(), &item).await;
-        waiting.fetch_sub(1, Ordering::AcqRel);
+        send_one(control.as_ref(), &item, &state.away).await;
+        state.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// Sends until it arrives or is refused for good.
-async fn send_one(control: &dyn ControlPlane, item: &Item) {
+async fn send_one(control: &dyn ControlPlane, item: &Item, away: &AtomicBool) {
     let mut pause = FIRST_RETRY;
     loop {
         let sent = match item {
             Item::Usage(change) => control.change_usage(change.clone()).await,
             Item::Event(event) => control.dispatch(event.as_ref().clone()).await,
         };
+        let failed = sent.as_ref().is_err_and(Fault::is_transient);
+        away.store(failed, Ordering::Release);
         match sent {
             Ok(()) => return,
             Err(fault) if fault.is_transient() => {
