@@ -10,10 +10,13 @@
 )]
 
 mod architecture;
+mod bandwidth;
 mod clients;
+mod clients_trees;
 mod cluster;
 mod confinement;
 mod crash;
+mod floods;
 mod hooks;
 mod hostile;
 mod huge_directory;
@@ -24,6 +27,7 @@ mod memory;
 mod operations;
 mod outage;
 mod permissions;
+mod programs;
 mod quota;
 mod rest_users;
 mod sessions;
