@@ -2,7 +2,7 @@
 //! rclone and others use them to compare without reading.
 
 use ferryd_domain::{Fault, VirtualPath};
-use russh::ChannelMsg;
+use russh::{ChannelMsg, ChannelReadHalf};
 
 use super::{Context, SshCommand};
 use crate::digest::{Algorithm, Hasher};
@@ -15,7 +15,11 @@ pub(super) async fn run(
 ) -> Result<Vec<u8>, Fault> {
     let (digest, name) = match command.path() {
         Some(path) => {
-            let digest = context.files.digest(path, algorithm).await?;
+            // Large files take minutes; without this a client could leave any number of them behind.
+            let digest = tokio::select! {
+                digest = context.files.digest(path, algorithm) => digest?,
+                () = closed(context.input) => return Err(Fault::failed("the client is gone")),
+            };
             (digest, VirtualPath::parse(path)?.as_bytes().to_vec())
         }
         None => (of_input(algorithm, context).await?, b"-".to_vec()),
@@ -25,6 +29,15 @@ pub(super) async fn run(
     line.extend(name);
     line.push(b'\n');
     Ok(line)
+}
+
+/// Waits until the client closes the channel. The end of its input is not the end of its interest.
+async fn closed(input: &mut ChannelReadHalf) {
+    while let Some(message) = input.wait().await {
+        if matches!(message, ChannelMsg::Close) {
+            return;
+        }
+    }
 }
 
 async fn of_input(algorithm: Algorithm, context: Context<'_>) -> Result<Vec<u8>, Fault> {
