@@ -165,13 +165,17 @@ impl Dispatcher {
         if name.is_empty() || name == own { Ok(()) } else { Err(Fault::not_found("no such user")) }
     }
 
-    /// The account's own ids have its name, others have none.
+    /// The account's own ids have its name, others have none. A long name for many ids must not
+    /// make an answer of any length.
     fn users_groups(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
         let (users, groups) = (body.string()?, body.string()?);
         let account = self.files.account();
         let name = account.username.as_str().as_bytes();
         let users = names_of(users, account.owner_uid(), name);
         let groups = names_of(groups, account.owner_gid(), name);
+        if users.len() + groups.len() > MAX_DATA {
+            return Err(Fault::invalid("too many ids"));
+        }
         self.out.put_packet(packet::EXTENDED_REPLY, id, |reply| {
             reply.put_string(&users);
             reply.put_string(&groups);
