@@ -102,6 +102,15 @@ impl Worker {
     }
 }
 
+/// A connection that counts until this is dropped, also by a defect in its task.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 async fn run(
     mut accepted: mpsc::Receiver<Accepted>,
     context: Arc<NodeContext>,
@@ -111,10 +120,10 @@ async fn run(
     let tasks = TaskTracker::new();
     while let Some(connection) = accepted.recv().await {
         let served = serve::serve(connection, Arc::clone(&context), stop.clone());
-        let connections = Arc::clone(&connections);
+        let counted = Counted(Arc::clone(&connections));
         tasks.spawn(async move {
             served.await;
-            connections.fetch_sub(1, Ordering::Relaxed);
+            drop(counted);
         });
     }
     tasks.close();
