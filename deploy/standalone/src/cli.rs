@@ -5,7 +5,7 @@ use ferryd_config::{ConfigFlags, LogFlags};
 
 use crate::version;
 
-/// SFTP and SCP server with virtual accounts
+/// SFTP server with virtual accounts
 #[derive(Debug, Parser)]
 #[command(name = "ferryd", version = version::TEXT, disable_version_flag = true)]
 #[command(arg_required_else_help = true)]
