@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::SftpdConfig;
 use context::NodeContext;
+#[cfg(feature = "testkit")]
+#[doc(hidden)]
+pub use sftp::bench_hooks;
 #[cfg(any(test, feature = "testkit"))]
 pub use sftp::fuzzing;
 

@@ -2,6 +2,8 @@
 //! One reader per channel that never waits on sending, one writer that owns all sending.
 
 mod attributes;
+#[cfg(feature = "testkit")]
+pub mod bench_hooks;
 pub(crate) mod budget;
 mod dispatch;
 mod extensions;

@@ -191,7 +191,7 @@ async fn read_reply(
 }
 
 /// Appends an empty head and returns where it starts.
-fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
+pub(super) fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
     out.reserve(DATA_HEAD + length);
     let start = out.len();
     out.extend_from_slice(&[0; DATA_HEAD]);
@@ -199,7 +199,7 @@ fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
 }
 
 /// Fills in the head, or puts a status in its place.
-fn finish_reply(
+pub(super) fn finish_reply(
     read: Result<Vec<u8>, ferryd_domain::Fault>,
     start: usize,
     kept: usize,
