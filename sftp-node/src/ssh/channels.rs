@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use russh::server::{ChannelOpenHandle, Msg, Session as SshSession};
 use russh::{Channel, ChannelId, ChannelOpenFailure};
@@ -18,28 +19,44 @@ const MAX_CHANNELS: usize = 64;
 pub(crate) struct Channels {
     context: Arc<NodeContext>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
-    open: usize,
+    /// Channels that run something. A client need not tell us that it saw our close.
+    running: Arc<AtomicUsize>,
+}
+
+/// Counts a channel that runs something.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn start(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Channels {
     /// Makes an empty set.
     pub fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, waiting: HashMap::new(), open: 0 }
+        Self { context, waiting: HashMap::new(), running: Arc::default() }
     }
 
     /// Accepts a new channel within the limit.
     pub async fn open(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle) {
-        if self.open >= MAX_CHANNELS {
+        let open = self.waiting.len() + self.running.load(Ordering::Acquire);
+        if open >= MAX_CHANNELS {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         }
-        self.open += 1;
         self.waiting.insert(channel.id(), channel);
         reply.accept().await;
     }
 
     /// Notes that a channel is gone.
     pub fn closed(&mut self, channel: ChannelId) {
-        self.open = self.open.saturating_sub(1);
         self.waiting.remove(&channel);
     }
 
@@ -56,11 +73,12 @@ impl Channels {
         };
         let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
         let guard = session.enter(id.into(), Protocol::Sftp, String::new());
+        let running = Running::start(&self.running);
         let (context, session, handle) =
             (Arc::clone(&self.context), Arc::clone(session), ssh.handle());
         tokio::spawn(async move {
             sftp::serve(channel, handle, context, session).await;
-            drop(guard);
+            drop((guard, running));
         });
         ssh.channel_success(id)
     }
@@ -81,10 +99,11 @@ impl Channels {
         let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
         ssh.channel_success(id)?;
         let guard = session.enter(id.into(), Protocol::Ssh, command.line.clone());
+        let running = Running::start(&self.running);
         let session = Arc::clone(session);
         tokio::spawn(async move {
             ssh_commands::run(command, channel, session).await;
-            drop(guard);
+            drop((guard, running));
         });
         Ok(())
     }
