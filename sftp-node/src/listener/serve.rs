@@ -87,27 +87,34 @@ async fn run(
         Err(_) => return Err("the login took too long".to_owned()),
     };
     let mut drain = Drain::new(stop.clone(), context.drain_timeout());
-    let check = tokio::time::sleep_until(deadline);
+    let check = tokio::time::sleep_until(next_check(deadline));
     tokio::pin!(check);
     loop {
         tokio::select! {
             ended = &mut running => return ended.map_err(|error| error.to_string()),
             () = &mut check => {
-                if let Some(reason) = expired(connection, context) {
+                if let Some(reason) = expired(connection, context, deadline) {
                     connection.kill();
                     return Err(reason);
                 }
-                check.as_mut().reset(Instant::now() + IDLE_CHECK);
+                check.as_mut().reset(next_check(deadline));
             }
             () = drain.next(connection) => connection.kill(),
         }
     }
 }
 
+/// Returns when to look again: the end of the grace time is not missed.
+fn next_check(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    let next = now + IDLE_CHECK;
+    if deadline > now { next.min(deadline) } else { next }
+}
+
 /// Tells why the connection has to end now, if it has to.
-fn expired(connection: &Connection, context: &NodeContext) -> Option<String> {
+fn expired(connection: &Connection, context: &NodeContext, deadline: Instant) -> Option<String> {
     let Some(session) = connection.session.get() else {
-        return Some("the login took too long".to_owned());
+        return (Instant::now() >= deadline).then(|| "the login took too long".to_owned());
     };
     let limit = Duration::from_secs(context.config.idle_timeout.saturating_mul(60));
     (!limit.is_zero() && session.idle_for() >= limit).then(|| "idle for too long".to_owned())
