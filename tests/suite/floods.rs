@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferryd_tests::{Connection, Server, Topology, both_topologies};
+use ferryd_tests::{Connection, Server, Topology, both_topologies, until};
 use serde_json::{Value, json};
 
 both_topologies!(
@@ -44,7 +44,11 @@ async fn wrong_passwords_for_one_account_do_not_slow_the_key_login_of_another(to
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("the flood", async || {
+        let guesses = server.metric("sftpgo_password_login_ko_total").await?;
+        (guesses >= 8.0).then_some(())
+    })
+    .await;
     let flooded = key_logins(&server, "alice").await;
     guessers.iter().for_each(tokio::task::JoinHandle::abort);
     let ko = server.metric("sftpgo_password_login_ko_total").await;

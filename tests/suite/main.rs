@@ -16,6 +16,7 @@ mod clients_trees;
 mod cluster;
 mod confinement;
 mod crash;
+mod do_instead;
 mod floods;
 mod hooks;
 mod hostile;
