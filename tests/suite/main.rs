@@ -15,6 +15,7 @@ mod clients;
 mod clients_trees;
 mod cluster;
 mod confinement;
+mod copy_data;
 mod crash;
 mod do_instead;
 mod floods;

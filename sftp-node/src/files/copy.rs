@@ -1,14 +1,17 @@
 //! Copying between open files without the client, and digests of what a file holds.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{Links, ReadHandle};
+use ferryd_storage::{CopySource, Links, ReadHandle};
 
 use super::{Download, Upload, UserFiles};
 use crate::digest::{Algorithm, Hasher};
 
-/// Bytes of one step; between steps other connections of the thread get their turn.
+/// Bytes that are read for a digest at once.
 const STEP: usize = 256 * 1024;
+/// Bytes that are copied at once: a few milliseconds of a disk, and blocks that can be shared.
+const COPY_STEP: usize = 8 << 20;
 
 /// A part of a file; `length` `None` means to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,32 +34,95 @@ impl Range {
     }
 }
 
-/// Copies a range of one open file into another, within the quota. Both handles prove that
-/// reading and writing are permitted.
+/// Where a copy comes from. An upload must be open for reading as well.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Download(Arc<Download>),
+    Upload(Arc<Upload>),
+}
+
+/// How a copy has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// With everything that was asked for.
+    Whole,
+    /// With the source, before the length that was asked for.
+    ToTheEnd,
+}
+
+/// A copy whose length is known.
+struct Copy<'files> {
+    source: CopySource<'files>,
+    to: &'files Upload,
+    from: u64,
+    offset: u64,
+    length: u64,
+}
+
+/// Copies a range of one open file into another in steps, each within the quota and at the
+/// account's rate, until `gone`. The end of the source is where it is at the start: a file that
+/// is copied behind its own end would have none. Both handles prove that reading and writing are
+/// permitted. What fails half way breaks the upload.
 ///
 /// # Errors
-/// `QuotaExceeded`, `Failed`.
+/// `QuotaExceeded`, `Failed`; for a range that would be copied onto itself, too.
 pub(crate) async fn copy(
-    from: &Download,
+    source: &Source,
     range: Range,
     to: &Upload,
     offset: u64,
-) -> Result<(), Fault> {
-    let mut done = 0u64;
-    loop {
-        let step = range.step(done);
-        if step == 0 {
-            return Ok(());
+    gone: impl Future<Output = ()>,
+) -> Result<Copied, Fault> {
+    let source = source.open()?;
+    let found = source.stat().await?;
+    let rest = found.size.saturating_sub(range.offset);
+    let length = range.length.unwrap_or(rest).min(rest);
+    let same = found.stamp == to.handle().stat().await?.stamp;
+    if same && range.offset.abs_diff(offset) < length {
+        return Err(Fault::failed("source and target overlap"));
+    }
+    let copied = Copy { source, to, from: range.offset, offset, length }.run(gone).await;
+    let copied = copied.inspect_err(|fault| to.break_with(fault))?;
+    let missing = range.length.is_some_and(|asked| copied < asked);
+    Ok(if missing { Copied::ToTheEnd } else { Copied::Whole })
+}
+
+impl Source {
+    fn open(&self) -> Result<CopySource<'_>, Fault> {
+        match self {
+            Self::Download(file) => Ok(CopySource::Read(file.handle())),
+            Self::Upload(file) => {
+                file.permit_reading()?;
+                Ok(CopySource::Write(file.handle()))
+            }
         }
-        let read =
-            from.handle().read_at(range.offset.saturating_add(done), step, Vec::new()).await?;
-        if read.is_empty() {
-            return Ok(());
+    }
+}
+
+impl Copy<'_> {
+    /// Copies; returns how many bytes. A step that has begun is not given up half way, so that
+    /// what is counted afterwards is what is stored.
+    async fn run(self, gone: impl Future<Output = ()>) -> Result<u64, Fault> {
+        tokio::pin!(gone);
+        let most = self.to.piece().unwrap_or(COPY_STEP).min(COPY_STEP);
+        let mut done = 0_u64;
+        while done < self.length {
+            let step = usize::try_from(self.length - done).unwrap_or(most).min(most);
+            let offset = self.offset.saturating_add(done);
+            tokio::select! {
+                biased;
+                () = &mut gone => return Err(Fault::failed("the client is gone")),
+                admitted = self.to.admit(offset, step) => admitted?,
+            }
+            let from = self.from.saturating_add(done);
+            let copied = self.to.handle().copy_from(self.source, from, offset, step as u64).await?;
+            if copied == 0 {
+                break;
+            }
+            self.to.progress().moved(copied);
+            done = done.saturating_add(copied);
         }
-        let length = read.len() as u64;
-        to.write(offset.saturating_add(done), vec![Bytes::from(read)]).await?;
-        done += length;
-        tokio::task::yield_now().await;
+        Ok(done)
     }
 }
 

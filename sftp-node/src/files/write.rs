@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use super::UserFiles;
 use super::quota::Room;
 use super::tally::{Delta, Open};
+use super::throttle::Bucket;
 use crate::session::transfers::TransferGuard;
 
 /// Mode of a new file before the umask.
@@ -200,6 +201,12 @@ impl Upload {
     }
 
     async fn store(&self, offset: u64, length: usize, data: Vec<Bytes>) -> Result<(), Fault> {
+        self.admit(offset, length).await?;
+        self.handle.write_at(offset, data).await
+    }
+
+    /// Waits until this many bytes may be stored at `offset`.
+    pub(super) async fn admit(&self, offset: u64, length: usize) -> Result<(), Fault> {
         if offset < self.resume_from {
             return Err(Fault::failed("a resumed upload cannot write before the old end"));
         }
@@ -210,8 +217,7 @@ impl Upload {
         if let Some(bucket) = &self.files.shared.throttle.upload {
             bucket.take(length).await;
         }
-        self.make_room(end).await?;
-        self.handle.write_at(offset, data).await
+        self.make_room(end).await
     }
 
     /// Makes sure that the file may have this size.
@@ -220,7 +226,7 @@ impl Upload {
         self.room.lock().await.grow(growth).await
     }
 
-    fn break_with(&self, fault: &Fault) {
+    pub(super) fn break_with(&self, fault: &Fault) {
         self.broken.lock().get_or_insert_with(|| fault.clone());
     }
 
@@ -234,11 +240,16 @@ impl Upload {
         length: usize,
         buffer: Vec<u8>,
     ) -> Result<Vec<u8>, Fault> {
+        self.permit_reading()?;
+        self.handle.read_at(offset, length, buffer).await
+    }
+
+    /// Allows what is stored so far to be read.
+    pub(super) fn permit_reading(&self) -> Result<(), Fault> {
         if !self.readable {
             return Err(Fault::failed("the handle is not open for reading"));
         }
-        self.files.permit(Operation::Download, &self.path)?;
-        self.handle.read_at(offset, length, buffer).await
+        self.files.permit(Operation::Download, &self.path).map(drop)
     }
 
     /// Returns the attributes of the file that is being written.
@@ -273,5 +284,18 @@ impl Upload {
 
     pub(super) fn place(&self) -> &dyn Place {
         self.place.as_ref()
+    }
+
+    pub(super) fn handle(&self) -> &dyn WriteHandle {
+        self.handle.as_ref()
+    }
+
+    pub(super) fn progress(&self) -> &TransferGuard {
+        &self.progress
+    }
+
+    /// Returns how much should be stored at once so that the account's rate is kept smoothly.
+    pub(super) fn piece(&self) -> Option<usize> {
+        self.files.shared.throttle.upload.as_ref().map(Bucket::piece)
     }
 }

@@ -11,7 +11,7 @@ use super::dispatch::Dispatcher;
 use super::handles::{HandleKey, Open, invalid};
 use super::requests::handle;
 use super::wire::{Fields, PutFields, patch_length};
-use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet};
+use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet, status};
 
 /// The protocol version that is answered to every INIT.
 const VERSION: u32 = 3;
@@ -54,15 +54,15 @@ impl Dispatcher {
         mut body: Fields<'_>,
     ) -> Result<(), Exhausted> {
         let done = match name {
+            b"copy-data" => return self.copy_data(id, &mut body),
+            b"fsync@openssh.com" => return self.fsync(id, &mut body).await,
             b"posix-rename@openssh.com" => self.posix_rename(id, &mut body).await,
             b"statvfs@openssh.com" => self.statvfs(id, &mut body).await,
             b"fstatvfs@openssh.com" => self.fstatvfs(id, &mut body).await,
             b"hardlink@openssh.com" => self.hardlink(id, &mut body).await,
-            b"fsync@openssh.com" => self.fsync(id, &mut body).await,
             b"lsetstat@openssh.com" => self.lsetstat(id, &mut body).await,
             b"limits@openssh.com" => self.limits(id),
             b"expand-path@openssh.com" => self.expand_path(id, &mut body),
-            b"copy-data" => self.copy_data(id, &mut body).await,
             b"check-file-name" => self.check_file_name(id, &mut body).await,
             b"check-file-handle" => self.check_file_handle(id, &mut body).await,
             b"home-directory" => self.home_directory(id, &mut body),
@@ -105,9 +105,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn fsync(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
-        let done = match self.upload(handle(body)?) {
-            Ok(upload) => upload.sync().await,
+    /// Behind the requests of the handle that wait.
+    async fn fsync(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Exhausted> {
+        let done = match handle(body).and_then(|key| Ok((key, self.upload(key)?))) {
+            Ok((key, upload)) if self.is_waiting(key) => {
+                return self.defer_on(key, 0, async move {
+                    let mut out = Vec::new();
+                    status::put_result(&mut out, id, &upload.sync().await);
+                    out
+                });
+            }
+            Ok((_, upload)) => upload.sync().await,
             Err(fault) => Err(fault),
         };
         self.conclude(id, done);

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use ferryd_domain::Fault;
 
+use super::budget::Exhausted;
 use super::dispatch::Dispatcher;
-use super::handles::{Open, invalid};
-use super::packet;
+use super::handles::{HandleKey, Open, invalid};
+use super::replies::Waiting;
 use super::requests::handle;
 use super::wire::{Fields, PutFields};
+use super::{packet, status};
 use crate::digest::Algorithm;
-use crate::files::{Download, Range, copy};
+use crate::files::{Copied, Download, Range, Source, Upload, copy};
 
 /// Smallest block of check-file, but for 0.
 const MIN_BLOCK: u32 = 256;
@@ -20,9 +22,31 @@ const MAX_DIGESTS: u64 = 64 * 1024;
 /// Longest digest.
 const DIGEST: u64 = 64;
 
+/// A copy that can be done.
+struct CopyRequest {
+    from: Source,
+    range: Range,
+    target: HandleKey,
+    to: Arc<Upload>,
+    offset: u64,
+    /// Lets what changes the source wait.
+    reading: Waiting,
+}
+
 impl Dispatcher {
-    /// copy-data: a range of one open file into another.
-    pub(super) async fn copy_data(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {
+    /// copy-data: a range of one open file into another. It may take long, so it waits for the
+    /// writer and runs there: the reader goes on and hears of a client that goes away.
+    pub(super) fn copy_data(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Exhausted> {
+        match self.copy_request(body) {
+            Ok(request) => self.start_copy(id, request),
+            Err(fault) => {
+                self.fail(id, &fault);
+                Ok(())
+            }
+        }
+    }
+
+    fn copy_request(&self, body: &mut Fields<'_>) -> Result<CopyRequest, Fault> {
         let source = handle(body)?;
         let range = Range::to_end_if_zero(body.u64()?, body.u64()?);
         let target = handle(body)?;
@@ -30,15 +54,31 @@ impl Dispatcher {
         if source == target {
             return Err(Fault::failed("source and target are one handle"));
         }
-        let (Open::Download(from), Open::Upload(to)) =
-            (self.handles.get(source)?, self.handles.get(target)?)
-        else {
-            return Err(invalid());
+        let Open::Upload(to) = self.handles.get(target)? else { return Err(invalid()) };
+        let from = match self.handles.get(source)? {
+            Open::Download(file) => Source::Download(Arc::clone(file)),
+            Open::Upload(file) => Source::Upload(Arc::clone(file)),
+            Open::Directory(_) => return Err(invalid()),
         };
-        let (from, to) = (Arc::clone(from), Arc::clone(to));
-        let done = copy(&from, range, &to, offset).await;
-        self.conclude(id, done);
-        Ok(())
+        let reading = Waiting::on(self.handles.waiting(source));
+        Ok(CopyRequest { from, range, target, to: Arc::clone(to), offset, reading })
+    }
+
+    fn start_copy(&mut self, id: u32, request: CopyRequest) -> Result<(), Exhausted> {
+        let queue = Arc::downgrade(&self.queue);
+        let CopyRequest { from, range, target, to, offset, reading } = request;
+        self.defer_on(target, 0, async move {
+            let mut out = Vec::new();
+            let Some(queue) = queue.upgrade() else { return out };
+            match copy(&from, range, &to, offset, queue.stopped()).await {
+                Ok(Copied::Whole) => status::put_ok(&mut out, id),
+                // As OpenSSH answers when the source is shorter than what was asked for.
+                Ok(Copied::ToTheEnd) => status::put_eof(&mut out, id),
+                Err(fault) => status::put_fault(&mut out, id, &fault),
+            }
+            drop(reading);
+            out
+        })
     }
 
     /// check-file-name.

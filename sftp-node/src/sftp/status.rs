@@ -33,3 +33,11 @@ pub(super) fn put_eof(buffer: &mut Vec<u8>, id: u32) {
 pub(super) fn put_fault(buffer: &mut Vec<u8>, id: u32, fault: &Fault) {
     put(buffer, id, fault.kind().codes().sftp, fault.public());
 }
+
+/// Appends success or a fault.
+pub(super) fn put_result(buffer: &mut Vec<u8>, id: u32, result: &Result<(), Fault>) {
+    match result {
+        Ok(()) => put_ok(buffer, id),
+        Err(fault) => put_fault(buffer, id, fault),
+    }
+}

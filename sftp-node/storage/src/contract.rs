@@ -35,7 +35,9 @@ macro_rules! storage_contract {
             a_missing_file_is_only_made_on_request
             an_exclusive_open_refuses_an_existing_file
             a_file_open_for_both_is_read_while_it_is_written
-            long_reads_are_whole);
+            long_reads_are_whole
+            parts_are_copied_between_open_files
+            a_copy_takes_what_is_written_so_far);
         $crate::storage_contract!(@ $open; uploads:
             old_bytes_stay_without_truncation
             an_atomic_upload_shows_nothing_before_its_end

@@ -1,12 +1,14 @@
 //! Open files and directories.
 
+use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ferryd_domain::Fault;
 
-use crate::{Entry, SetAttributes};
+use crate::copy_source::through_memory;
+use crate::{CopySource, Entry, SetAttributes};
 
 /// A file open for reading.
 #[async_trait]
@@ -32,6 +34,9 @@ pub trait ReadHandle: fmt::Debug + Send + Sync + 'static {
 
     /// Tells whether [`read_at`](Self::read_at) answers without leaving the thread, as a rule.
     fn is_immediate(&self) -> bool;
+
+    /// Lets a storage recognize its own files in [`WriteHandle::copy_from`].
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// A file open for writing. Dropped without [`finish`](Self::finish) it counts as aborted.
@@ -42,6 +47,22 @@ pub trait WriteHandle: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Failed` with a text that tells a full disk from others.
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault>;
+
+    /// Copies `length` bytes of another file from its offset `from` to `offset`; returns how many:
+    /// fewer only when the source ends. A storage that can do it without reading them does. The
+    /// caller copies in steps of a few MiB and does not copy a range onto itself.
+    ///
+    /// # Errors
+    /// Those of reading and of [`write_at`](Self::write_at); a part may be stored then.
+    async fn copy_from(
+        &self,
+        source: CopySource<'_>,
+        from: u64,
+        offset: u64,
+        length: u64,
+    ) -> Result<u64, Fault> {
+        through_memory(self, source, from, offset, length).await
+    }
 
     /// Reads what is stored so far; see [`ReadHandle::read_at`]. Only when opened with `read`.
     ///
@@ -81,6 +102,9 @@ pub trait WriteHandle: fmt::Debug + Send + Sync + 'static {
 
     /// Tells whether a file was there when this one was opened, and its size then.
     fn replaced(&self) -> Option<u64>;
+
+    /// Lets a storage recognize its own files in [`copy_from`](Self::copy_from).
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// An open directory.

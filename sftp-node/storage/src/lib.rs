@@ -10,6 +10,7 @@ pub mod open;
 
 mod attributes;
 mod capabilities;
+mod copy_source;
 mod entry;
 mod handle;
 mod place;
@@ -17,6 +18,7 @@ mod storage;
 
 pub use attributes::SetAttributes;
 pub use capabilities::Capabilities;
+pub use copy_source::CopySource;
 pub use entry::{Entry, EntryKind, FileStamp};
 pub use handle::{Listing, ReadHandle, WriteHandle};
 pub use place::Place;

@@ -5,6 +5,7 @@ pub mod leftovers;
 
 mod attributes;
 mod confine;
+mod copy_range;
 mod cursor;
 mod fault;
 mod lane;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ferryd_domain::FaultKind;
 
 use super::{Ground, NEW, kind};
-use crate::WriteHow;
+use crate::{CopySource, WriteHow};
 
 pub async fn what_is_written_is_read(ground: &Ground) {
     ground.put("/file", b"some bytes").await;
@@ -113,4 +113,44 @@ pub async fn long_reads_are_whole(ground: &Ground) {
         }
         assert!(whole == data, "{length}");
     }
+}
+
+pub async fn parts_are_copied_between_open_files(ground: &Ground) {
+    let data: Vec<u8> = (0..700_001_u32).map(|number| (number % 251) as u8).collect();
+    let file = ground.open("/long", NEW).await.unwrap();
+    file.write_at(0, vec![Bytes::from(data.clone())]).await.unwrap();
+    file.finish().await.unwrap();
+    let source = ground.at("/long").await.open_read().await.unwrap();
+    let from = CopySource::Read(source.as_ref());
+    for mode in super::MODES {
+        let file = ground.open("/copy", WriteHow { mode, ..NEW }).await.unwrap();
+        assert_eq!(file.copy_from(from, 0, 0, 600_000).await.unwrap(), 600_000);
+        assert_eq!(file.copy_from(from, 600_000, 600_000, 1 << 20).await.unwrap(), 100_001);
+        for beyond in [700_001, i64::MAX as u64, u64::MAX] {
+            assert_eq!(file.copy_from(from, beyond, 0, 10).await.unwrap(), 0, "{beyond}");
+        }
+        assert_eq!(file.copy_from(from, 10, 0, 0).await.unwrap(), 0);
+        assert!(file.copy_from(from, 0, u64::MAX - 1, 10).await.is_err());
+        assert_eq!(file.stat().await.unwrap().size, 700_001, "{mode:?}");
+        file.finish().await.unwrap();
+        assert!(ground.get("/copy").await.unwrap() == data, "{mode:?}");
+    }
+}
+
+pub async fn a_copy_takes_what_is_written_so_far(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().resume, "writing at any offset") {
+        return;
+    }
+    let both = ground.open("/both", WriteHow { read: true, ..NEW }).await.unwrap();
+    both.write_at(0, vec![Bytes::from_static(b"abcdef")]).await.unwrap();
+    let file = ground.open("/copy", NEW).await.unwrap();
+    let from = CopySource::Write(both.as_ref());
+    assert_eq!(file.copy_from(from, 2, 1, 3).await.unwrap(), 3);
+    assert_eq!(both.copy_from(from, 0, 6, 2).await.unwrap(), 2);
+    let unread = CopySource::Write(file.as_ref());
+    assert_eq!(kind(both.copy_from(unread, 0, 0, 1).await), FaultKind::Unsupported);
+    both.finish().await.unwrap();
+    file.finish().await.unwrap();
+    assert_eq!(ground.get("/copy").await.unwrap(), b"\0cde");
+    assert_eq!(ground.get("/both").await.unwrap(), b"abcdefab");
 }

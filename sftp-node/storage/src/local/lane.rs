@@ -72,6 +72,11 @@ impl Lane {
         self.ways.reads
     }
 
+    /// Tells whether both lead to one device.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.device, &other.device)
+    }
+
     /// Runs blocking work on the pool. A caller that goes away does not free the place: the work
     /// keeps it until it is done.
     ///
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn storages_of_one_device_share_its_bound() {
         let (one, two, other) = (Lane::of(0, 77), Lane::of(0, 77), Lane::of(0, 78));
-        assert!(Arc::ptr_eq(&one.device, &two.device));
-        assert!(!Arc::ptr_eq(&one.device, &other.device));
+        assert!(one.is_beside(&two));
+        assert!(!one.is_beside(&other));
     }
 }

@@ -1,6 +1,7 @@
 //! A file open for reading. Bytes are read into the spare room of the caller's buffer, so nothing
 //! is written twice; on a disk the thread is only used for what the page cache has.
 
+use std::any::Any;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -216,6 +217,10 @@ impl Reader {
     pub(super) fn new(file: OpenFile) -> Self {
         Self { file }
     }
+
+    pub(super) fn file(&self) -> &OpenFile {
+        &self.file
+    }
 }
 
 #[async_trait]
@@ -234,5 +239,9 @@ impl ReadHandle for Reader {
 
     fn is_immediate(&self) -> bool {
         self.file.root.lane().reads() != Reads::Pool
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }

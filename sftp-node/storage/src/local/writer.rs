@@ -5,6 +5,7 @@ mod copy;
 mod temporary;
 mod upload;
 
+use std::any::Any;
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -13,10 +14,12 @@ use bytes::Bytes;
 use ferryd_domain::{Fault, FaultKind};
 use rustix::io::Errno;
 
+use super::copy_range::{Step, copy_range};
 use super::fault::fault;
-use super::reader::OpenFile;
+use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
-use crate::{Entry, SetAttributes, WriteHandle, WriteHow};
+use crate::copy_source::through_memory;
+use crate::{CopySource, Entry, SetAttributes, WriteHandle, WriteHow};
 use upload::Upload;
 
 pub(super) use temporary::is_temporary;
@@ -69,6 +72,24 @@ impl WriteHandle for Writer {
         lane.on_pool(move || write_all(&file, offset, &data)).await
     }
 
+    async fn copy_from(
+        &self,
+        source: CopySource<'_>,
+        from: u64,
+        offset: u64,
+        length: u64,
+    ) -> Result<u64, Fault> {
+        let lane = self.file.root().lane();
+        // Between devices the kernel copies by hand as well, and each disk has its own lane.
+        let Some(other) = local_file(&source).filter(|file| file.root().lane().is_beside(lane))
+        else {
+            return through_memory(self, source, from, offset, length).await;
+        };
+        let (other, file) = (other.clone(), self.file.clone());
+        let step = Step { from, to: offset, length };
+        lane.on_pool(move || copy_range(other.descriptor(), file.descriptor(), step)).await
+    }
+
     async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
         if !self.readable {
             return Err(Fault::unsupported("not open for reading"));
@@ -101,6 +122,18 @@ impl WriteHandle for Writer {
     fn replaced(&self) -> Option<u64> {
         self.upload.replaced()
     }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Returns the open file behind a source, when it is one of this kind.
+fn local_file<'file>(source: &CopySource<'file>) -> Option<&'file OpenFile> {
+    let source = source.as_any();
+    let read = source.downcast_ref::<Reader>().map(Reader::file);
+    let written = || source.downcast_ref::<Writer>().filter(|writer| writer.readable);
+    read.or_else(|| written().map(|writer| &writer.file))
 }
 
 impl Drop for Writer {

@@ -1,5 +1,6 @@
 //! Open files and directories of the storage in memory.
 
+use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -53,6 +54,10 @@ impl ReadHandle for MemoryReader {
 
     fn is_immediate(&self) -> bool {
         true
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -217,6 +222,10 @@ impl WriteHandle for MemoryWriter {
 
     fn replaced(&self) -> Option<u64> {
         self.replaced
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
