@@ -245,7 +245,7 @@ impl ControlPlane for LocalControlPlane {
     }
 
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {
-        self.recovery.changed(&change.username);
+        self.recovery.changed(&change);
         self.quota.change(&change).await
     }
 

@@ -26,7 +26,16 @@ struct Scan {
     started_at: i64,
     purpose: Purpose,
     /// Whether something of the account has changed since the start.
-    disturbed: bool,
+    disturbed: Disturbed,
+}
+
+/// Whether something of an account has changed while it was scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbed {
+    /// The result may lack it or hold it already.
+    Yes,
+    /// The result is exact.
+    No,
 }
 
 /// Why a scan runs.
@@ -75,11 +84,11 @@ impl QuotaScans {
         })
     }
 
-    /// Stores what a node has counted.
+    /// Stores what a node has counted; returns whether something has changed meanwhile.
     ///
     /// # Errors
     /// `NotFound` for an unknown scan, `Unavailable` when the result cannot be stored.
-    pub async fn finish(&self, outcome: ScanOutcome) -> Result<(), Fault> {
+    pub async fn finish(&self, outcome: ScanOutcome) -> Result<Disturbed, Fault> {
         let known = |scans: &HashMap<Username, Scan>| {
             scans.get(&outcome.username).is_some_and(|scan| scan.id == outcome.scan)
         };
@@ -92,20 +101,19 @@ impl QuotaScans {
                 sender = "quota_scans", username = %outcome.username, "a scan failed"
             ),
         }
-        self.leave(&outcome.username, &outcome.scan);
-        Ok(())
+        Ok(self.leave(&outcome.username, &outcome.scan))
     }
 
     /// Notes that something of an account changes: what runs counts the old or the new state.
     pub fn disturb(&self, username: &Username) {
         if let Some(scan) = self.scans().get_mut(username) {
-            scan.disturbed = true;
+            scan.disturbed = Disturbed::Yes;
         }
     }
 
     /// Tells whether something has changed since the scan of an account began.
     pub fn was_disturbed(&self, username: &Username) -> bool {
-        self.scans().get(username).is_some_and(|scan| scan.disturbed)
+        self.scans().get(username).is_some_and(|scan| scan.disturbed == Disturbed::Yes)
     }
 
     /// Tells whether an outcome is that of a recovery.
@@ -157,16 +165,19 @@ impl QuotaScans {
             .next()
             .ok_or_else(|| Fault::unavailable("no node is attached that could scan"))?;
         let started_at = crate::clock::now_ms();
-        let (id, disturbed) = (scan.clone(), false);
+        let (id, disturbed) = (scan.clone(), Disturbed::No);
         let running = Scan { id, node: node.clone(), started_at, purpose, disturbed };
         scans.insert(username.clone(), running);
         Ok(node)
     }
 
-    fn leave(&self, username: &Username, scan: &ScanId) {
+    fn leave(&self, username: &Username, scan: &ScanId) -> Disturbed {
         let mut scans = self.scans();
-        if scans.get(username).is_some_and(|running| running.id == *scan) {
-            scans.remove(username);
+        match scans.get(username) {
+            Some(running) if running.id == *scan => {
+                scans.remove(username).map_or(Disturbed::Yes, |ended| ended.disturbed)
+            }
+            Some(_) | None => Disturbed::Yes,
         }
     }
 

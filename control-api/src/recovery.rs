@@ -10,14 +10,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ferryd_control_plane::{ConnectionId, ScanOutcome, SessionStatus, TransferDirection};
+use ferryd_control_plane::{
+    Certainty, ConnectionId, ScanOutcome, SessionStatus, TransferDirection, UsageChange,
+};
 use ferryd_domain::{Account, Fault, FaultKind, Username};
 use tokio::time::Instant;
 
 use crate::accounts::Accounts;
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
-use crate::quota_scans::QuotaScans;
+use crate::quota_scans::{Disturbed, QuotaScans};
 use crate::sessions::Sessions;
 pub use doubts::Doubts;
 use journal::Journal;
@@ -99,11 +101,18 @@ impl Recovery {
         }
     }
 
-    /// Notes that files change. A change of an account without a session is a late one: a scan may
-    /// have counted it already.
-    pub fn changed(&self, username: &Username) {
+    /// Notes that files change. What a node is not sure of, what several nodes change at once, and
+    /// what comes after the last session, so that a scan may have counted it, is counted anew.
+    pub fn changed(&self, change: &UsageChange) {
+        let username = &change.username;
         self.scans.disturb(username);
-        if !self.sessions.has(username) {
+        if self.quota.tracking() == Tracking::Off || self.quota.writes() == Writes::Forbidden {
+            return;
+        }
+        if change.certainty == Certainty::Doubtful
+            || self.sessions.is_shared(username)
+            || !self.sessions.has(username)
+        {
             self.doubts.add(username);
         }
     }
@@ -125,7 +134,12 @@ impl Recovery {
     /// `NotFound` for an unknown scan, `Unavailable`.
     pub async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
         if !self.scans.is_recovery(&outcome) {
-            return self.scans.finish(outcome).await;
+            let username = outcome.username.clone();
+            match self.scans.finish(outcome).await? {
+                Disturbed::Yes => self.doubts.add(&username),
+                Disturbed::No => {}
+            }
+            return Ok(());
         }
         let username = outcome.username.clone();
         let statuses = self.nodes.sessions().await;
@@ -136,12 +150,18 @@ impl Recovery {
             self.scans.abandon(&outcome);
             return Ok(());
         }
-        self.scans.finish(outcome).await?;
-        if counted {
-            tracing::info!(sender = "quota", %username, "counters are right again");
-            self.doubts.remove(&username);
-        }
+        // Before the counters are set: a change that arrives from now on is a doubt of its own.
+        self.doubts.remove(&username);
+        let disturbed = self.scans.finish(outcome).await.inspect_err(|_| {
+            self.doubts.add(&username);
+        })?;
         lock(&self.seen).remove(&username);
+        match (counted, disturbed) {
+            (true, Disturbed::No) => {
+                tracing::info!(sender = "quota", %username, "counters are right again");
+            }
+            (false, _) | (_, Disturbed::Yes) => self.doubts.add(&username),
+        }
         Ok(())
     }
 

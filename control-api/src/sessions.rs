@@ -19,7 +19,7 @@ pub const LIFETIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Sessions {
     places: Mutex<Places>,
-    /// Accounts with a session that was lost, found again, or on another node at the same time.
+    /// Accounts with a session that was lost or found again.
     doubts: Arc<Doubts>,
 }
 
@@ -27,6 +27,8 @@ pub struct Sessions {
 struct Places {
     by_connection: HashMap<ConnectionId, Place>,
     by_user: HashMap<Username, HashSet<ConnectionId>>,
+    /// Who has had sessions on several nodes at once, until the last of his sessions ends.
+    shared: HashSet<Username>,
     /// Closed a moment ago: a report that was written before must not bring them back.
     closed: HashMap<ConnectionId, Instant>,
 }
@@ -59,10 +61,6 @@ impl Sessions {
                 .context("the account has as many sessions as it may have"));
         }
         login::check_way(account, start.method, start.client_address.ip())?;
-        // Nodes that change one file at the same time do not know of each other.
-        if account.quota_limit().is_limited() && places.is_elsewhere(account, &start.node, now) {
-            self.doubts.add(&account.username);
-        }
         places.insert(
             start.connection.clone(),
             Place {
@@ -157,6 +155,12 @@ impl Sessions {
         }
     }
 
+    /// Tells whether sessions of a user were on several nodes at once. Nodes that change one file
+    /// at the same time do not know of each other.
+    pub fn is_shared(&self, username: &Username) -> bool {
+        self.places().shared.contains(username)
+    }
+
     /// Tells whether a user has a session.
     pub fn has(&self, username: &Username) -> bool {
         self.places().by_user.contains_key(username)
@@ -183,15 +187,18 @@ impl Places {
         taken.iter().filter(live).count() < limit
     }
 
-    fn is_elsewhere(&self, account: &Account, node: &NodeId, now: Instant) -> bool {
-        let others = self.by_user.get(&account.username).into_iter().flatten();
+    fn is_elsewhere(&self, username: &Username, node: &NodeId) -> bool {
+        let others = self.by_user.get(username).into_iter().flatten();
         others
             .filter_map(|connection| self.by_connection.get(connection))
-            .any(|place| place.node != *node && place.is_live(now))
+            .any(|place| place.node != *node)
     }
 
     fn insert(&mut self, connection: ConnectionId, place: Place) {
         self.remove(&connection);
+        if self.is_elsewhere(&place.username, &place.node) {
+            self.shared.insert(place.username.clone());
+        }
         self.by_user.entry(place.username.clone()).or_default().insert(connection.clone());
         self.by_connection.insert(connection, place);
     }
@@ -202,6 +209,7 @@ impl Places {
             connections.remove(connection);
             if connections.is_empty() {
                 self.by_user.remove(&place.username);
+                self.shared.remove(&place.username);
             }
         }
     }

@@ -12,6 +12,7 @@ mod hosted;
 mod listener;
 mod node_link;
 mod outbox;
+mod quota_scans;
 mod session;
 mod sftp;
 mod ssh;

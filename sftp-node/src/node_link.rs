@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferryd_control_plane::{NodeCommand, NodeCommands, NodeInfo, NodeReport, ScanOutcome};
-use ferryd_domain::{Account, Fault};
-use ferryd_storage::open::count;
+use ferryd_control_plane::{NodeCommand, NodeCommands, NodeInfo, NodeReport};
+use ferryd_domain::Fault;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::NodeContext;
+use crate::quota_scans::QuotaScans;
 
 /// How often a report renews the places of the sessions.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -21,13 +21,14 @@ const LAST_RETRY: Duration = Duration::from_secs(3);
 pub(crate) async fn run(context: Arc<NodeContext>, shutdown: CancellationToken) {
     let mut pause = FIRST_RETRY;
     let mut outage = Outage::Unsaid;
+    let mut scans = QuotaScans::default();
     while !shutdown.is_cancelled() {
         match context.control.attach_node(info(&context)).await {
             Ok(commands) => {
                 pause = FIRST_RETRY;
                 outage = Outage::Unsaid;
                 tracing::info!(sender = "sftpd", "attached to the control plane");
-                obey(&context, commands).await;
+                obey(&context, commands, &mut scans).await;
                 tracing::warn!(sender = "sftpd", "the control plane went away");
             }
             Err(fault) => outage = outage.tell(&fault),
@@ -68,13 +69,13 @@ fn info(context: &NodeContext) -> NodeInfo {
 }
 
 /// Obeys commands and reports until the stream ends or a report is refused.
-async fn obey(context: &Arc<NodeContext>, mut commands: NodeCommands) {
+async fn obey(context: &Arc<NodeContext>, mut commands: NodeCommands, scans: &mut QuotaScans) {
     let mut timer = tokio::time::interval(REPORT_EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             command = commands.next() => match command {
-                Some(command) => run_command(context, command).await,
+                Some(command) => run_command(context, command, scans).await,
                 None => return,
             },
             _ = timer.tick() => if !report(context, 0).await { return },
@@ -82,7 +83,7 @@ async fn obey(context: &Arc<NodeContext>, mut commands: NodeCommands) {
     }
 }
 
-async fn run_command(context: &Arc<NodeContext>, command: NodeCommand) {
+async fn run_command(context: &Arc<NodeContext>, command: NodeCommand, scans: &mut QuotaScans) {
     match command {
         NodeCommand::Report { number } => {
             report(context, number).await;
@@ -90,25 +91,7 @@ async fn run_command(context: &Arc<NodeContext>, command: NodeCommand) {
         NodeCommand::CloseConnection(connection) => context.registry.kill(&connection),
         NodeCommand::SweepUploads { account } => context.sweep.visit(&account),
         NodeCommand::ScanQuota { scan, account } => {
-            let context = Arc::clone(context);
-            tokio::spawn(async move {
-                let outcome = scan_quota(&account).await;
-                let username = account.username.clone();
-                let outcome = ScanOutcome { scan, username, usage: outcome };
-                if let Err(fault) = context.control.finish_scan(outcome).await {
-                    tracing::warn!(sender = "sftpd", error = %fault, "a quota scan was not reported");
-                }
-            });
-        }
-    }
-}
-
-async fn scan_quota(account: &Account) -> Option<ferryd_domain::QuotaUsage> {
-    match count(account).await {
-        Ok(usage) => Some(usage),
-        Err(fault) => {
-            tracing::warn!(sender = "sftpd", username = %account.username, error = %fault, "quota scan failed");
-            None
+            scans.start(Arc::clone(&context.control), scan, account);
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Usage changes and events on their way to the control plane. While it is away they wait here,
-//! within a bound, and are sent again in order; each carries an id, so twice does no harm.
+//! within a bound, and are sent again in order; each carries an id, so twice does no harm. When a
+//! usage change is lost all the same, its account is reported as one to count anew.
+
+mod lost;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ferryd_control_plane::{ControlPlane, UsageChange};
-use ferryd_domain::{Fault, FileEvent};
+use ferryd_control_plane::{Certainty, ControlPlane, UsageChange};
+use ferryd_domain::{Fault, FaultKind, FileEvent};
 use tokio::sync::mpsc;
 
-/// How many changes and events may wait; beyond it the oldest guarantee ends with a log line.
+use lost::Lost;
+
+/// How many changes and events may wait. A change beyond it is made good by a scan, an event is lost.
 const CAPACITY: usize = 65_536;
 /// How long the close of a file waits for its usage change to arrive.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,12 +41,17 @@ struct State {
     waiting: AtomicUsize,
     /// Whether the last try has failed: then nobody waits for one of his own.
     away: AtomicBool,
+    lost: Lost,
 }
 
 impl Outbox {
     /// Starts the sender on the current runtime.
     pub fn start(control: Arc<dyn ControlPlane>) -> Self {
-        let (queue, items) = mpsc::channel(CAPACITY);
+        Self::with_capacity(control, CAPACITY)
+    }
+
+    fn with_capacity(control: Arc<dyn ControlPlane>, capacity: usize) -> Self {
+        let (queue, items) = mpsc::channel(capacity);
         let state = Arc::new(State::default());
         tokio::spawn(send_all(Arc::clone(&control), items, Arc::clone(&state)));
         Self { control, queue, state }
@@ -53,12 +63,12 @@ impl Outbox {
             let call = self.control.change_usage(change.clone());
             match tokio::time::timeout(PATIENCE, call).await {
                 Ok(Err(fault)) if fault.is_transient() => {}
-                Ok(Err(fault)) => return log_lost(&Item::Usage(change), &fault),
+                Ok(Err(fault)) => return self.state.lose(&Item::Usage(change), &fault),
                 Ok(Ok(())) => return,
                 Err(_) => {}
             }
         }
-        self.push(Item::Usage(change));
+        self.push(Item::Usage(change).late());
     }
 
     /// Hands over a usage change that nobody waits for; never waits.
@@ -77,21 +87,47 @@ impl Outbox {
             self.state.waiting.fetch_sub(1, Ordering::AcqRel);
             let (mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item)) =
                 refused;
-            log_lost(&item, &Fault::unavailable("the outbox is full"));
+            self.state.lose(&item, &Fault::unavailable("the outbox is full"));
         }
     }
 
     /// Waits until everything has arrived, at most for `limit`; logs what has not.
     pub async fn drain(&self, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
-        while self.state.waiting.load(Ordering::Acquire) > 0
-            && tokio::time::Instant::now() < deadline
-        {
+        while self.waiting() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let left = self.state.waiting.load(Ordering::Acquire);
+        let left = self.waiting();
         if left > 0 {
             tracing::error!(sender = "sftpd", left, "usage changes and events were not delivered");
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.state.waiting.load(Ordering::Acquire) + self.state.lost.count()
+    }
+}
+
+impl Item {
+    /// Returns it as one that did not arrive when it happened: a scan may have seen it already.
+    fn late(self) -> Self {
+        match self {
+            Self::Usage(change) => {
+                Self::Usage(UsageChange { certainty: Certainty::Doubtful, ..change })
+            }
+            Self::Event(event) => Self::Event(event),
+        }
+    }
+}
+
+impl State {
+    /// Logs what does not arrive, and notes whose counters it leaves wrong.
+    fn lose(&self, item: &Item, fault: &Fault) {
+        log_lost(item, fault);
+        match item {
+            // An account that is gone has no counters.
+            Item::Usage(change) if fault.kind() != FaultKind::NotFound => self.lost.note(change),
+            Item::Usage(_) | Item::Event(_) => {}
         }
     }
 }
@@ -101,29 +137,46 @@ async fn send_all(
     mut items: mpsc::Receiver<Item>,
     state: Arc<State>,
 ) {
-    while let Some(item) = items.recv().await {
-        send_one(control.as_ref(), &item, &state.away).await;
-        state.waiting.fetch_sub(1, Ordering::AcqRel);
+    loop {
+        tokio::select! {
+            item = items.recv() => match item {
+                Some(item) => {
+                    send_one(control.as_ref(), item, &state).await;
+                    state.waiting.fetch_sub(1, Ordering::AcqRel);
+                }
+                None => return,
+            },
+            () = state.lost.noted() => tell_lost(control.as_ref(), &state).await,
+        }
     }
 }
 
+/// Has the accounts of lost changes counted anew.
+async fn tell_lost(control: &dyn ControlPlane, state: &State) {
+    for change in state.lost.take() {
+        send_one(control, Item::Usage(change), state).await;
+    }
+    state.lost.told();
+}
+
 /// Sends until it arrives or is refused for good.
-async fn send_one(control: &dyn ControlPlane, item: &Item, away: &AtomicBool) {
+async fn send_one(control: &dyn ControlPlane, mut item: Item, state: &State) {
     let mut pause = FIRST_RETRY;
     loop {
-        let sent = match item {
+        let sent = match &item {
             Item::Usage(change) => control.change_usage(change.clone()).await,
             Item::Event(event) => control.dispatch(event.as_ref().clone()).await,
         };
         let failed = sent.as_ref().is_err_and(Fault::is_transient);
-        away.store(failed, Ordering::Release);
+        state.away.store(failed, Ordering::Release);
         match sent {
             Ok(()) => return,
             Err(fault) if fault.is_transient() => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_RETRY);
+                item = item.late();
             }
-            Err(fault) => return log_lost(item, &fault),
+            Err(fault) => return log_lost(&item, &fault),
         }
     }
 }
@@ -148,3 +201,6 @@ fn log_lost(item: &Item, fault: &Fault) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use serde_json::json;
 
 both_topologies!(
     counters_equal_the_disk_after_clients_that_do_everything,
+    counters_equal_the_disk_after_clients_on_several_nodes,
     counters_equal_the_disk_after_crashes,
     a_running_upload_is_stopped_by_the_quota_in_every_mode,
     concurrent_uploads_share_what_is_left,
@@ -161,9 +162,9 @@ async fn visit(address: SocketAddr, seed: u64, end: Instant) -> bool {
     true
 }
 
-/// Lets clients loose until the end; returns how many sessions went through.
-fn let_loose(address: SocketAddr, end: Instant) -> Vec<tokio::task::JoinHandle<u64>> {
-    let client = move |number: u64| async move {
+/// Lets clients loose until the end, spread over the nodes; returns how many sessions went through.
+fn let_loose(nodes: &[SocketAddr], end: Instant) -> Vec<tokio::task::JoinHandle<u64>> {
+    let client = move |number: u64, address: SocketAddr| async move {
         let (mut round, mut done) = (0, 0);
         while Instant::now() < end {
             round += 1;
@@ -177,7 +178,8 @@ fn let_loose(address: SocketAddr, end: Instant) -> Vec<tokio::task::JoinHandle<u
         }
         done
     };
-    (0..CLIENTS).map(|number| tokio::spawn(client(number))).collect()
+    let nodes = nodes.iter().copied().cycle();
+    (0..CLIENTS).zip(nodes).map(|(number, node)| tokio::spawn(client(number, node))).collect()
 }
 
 async fn count_all(clients: Vec<tokio::task::JoinHandle<u64>>) -> u64 {
@@ -193,7 +195,7 @@ async fn counters_equal_the_disk_after_clients_that_do_everything(topology: Topo
         let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
         let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
         let end = Instant::now() + seconds() / 3;
-        let clients = let_loose(server.sftp(), end);
+        let clients = let_loose(&[server.sftp()], end);
         let mut most = 0;
         while Instant::now() < end {
             most = most.max(on_disk(&alice.home).1);
@@ -207,11 +209,32 @@ async fn counters_equal_the_disk_after_clients_that_do_everything(topology: Topo
     }
 }
 
+/// What two nodes change at once is counted anew by itself when the account is quiet.
+async fn counters_equal_the_disk_after_clients_on_several_nodes(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let mut server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let nodes = [server.sftp(), server.add_node().await, server.add_node().await];
+        let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
+        let end = Instant::now() + seconds() / 3;
+        let clients = let_loose(&nodes, end);
+        let mut most = 0;
+        while Instant::now() < end {
+            most = most.max(on_disk(&alice.home).1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let visits = count_all(clients).await;
+        println!("mode {mode}: {visits} sessions, at most {most} bytes of {LIMIT} on the disk");
+        assert!(visits > 0);
+        assert!(most <= LIMIT + GRANT, "{most}");
+        assert_exact(&server, &alice, Duration::from_secs(60)).await;
+    }
+}
+
 async fn counters_equal_the_disk_after_crashes(topology: Topology) {
     let mut server = Server::start(topology).await;
     let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
     let end = Instant::now() + seconds();
-    let clients = let_loose(server.sftp(), end);
+    let clients = let_loose(&[server.sftp()], end);
     let mut crashes = 0;
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(1_500)).await;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use ferryd_control_plane::contract::Fixture;
-use ferryd_control_plane::{Credential, NodeCommand, NodeId, TransferId};
+use ferryd_control_plane::{Certainty, Credential, NodeCommand, NodeId, TransferId};
 use ferryd_data_provider::{ActionsConfig, open};
 use ferryd_domain::policy::LoginMethod;
 use ferryd_domain::{Account, Secret};
@@ -112,6 +112,7 @@ fn change(transfer: &str) -> UsageChange {
         username: Username::stored("bob"),
         size: 5,
         files: 1,
+        certainty: Certainty::Exact,
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use ferryd_control_plane::{NodeId, SessionStart, TransferId};
+use ferryd_control_plane::{Certainty, NodeId, SessionStart, TransferId};
 use ferryd_data_provider::UserPage;
 use ferryd_domain::Account;
 use ferryd_domain::policy::LoginMethod;
@@ -158,6 +158,7 @@ fn change(transfer: &str, size: i64, files: i64) -> UsageChange {
         username: Username::stored("bob"),
         size,
         files,
+        certainty: Certainty::Exact,
     }
 }
 

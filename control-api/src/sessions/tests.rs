@@ -117,3 +117,23 @@ fn a_late_report_does_not_bring_a_closed_session_back() {
     sessions.renew(&NodeId("n1".into()), &[status("a")]);
     sessions.open(&account(1), &start("b")).unwrap();
 }
+
+#[test]
+fn an_account_on_several_nodes_is_shared_until_its_last_session_ends() {
+    let sessions = Sessions::default();
+    let bob = Username::stored("bob");
+    let on = |connection: &str, node: &str| SessionStart {
+        node: NodeId(node.into()),
+        ..start(connection)
+    };
+    sessions.open(&account(0), &on("a", "n1")).unwrap();
+    sessions.open(&account(0), &on("b", "n1")).unwrap();
+    assert!(!sessions.is_shared(&bob));
+    sessions.open(&account(0), &on("c", "n2")).unwrap();
+    assert!(sessions.is_shared(&bob));
+    sessions.close(&ConnectionId("c".into()));
+    assert!(sessions.is_shared(&bob), "an upload may be older than the other session's end");
+    sessions.close(&ConnectionId("a".into()));
+    sessions.close(&ConnectionId("b".into()));
+    assert!(!sessions.is_shared(&bob));
+}

@@ -1,9 +1,9 @@
 //! Usage, reservations and usage changes.
 
-use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, TransferId, UsageChange};
+use ferryd_control_plane::{Certainty, ConnectionId, Grant, GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{Fault, QuotaUsage, Username};
 
-use super::{required, username};
+use super::{bad_message, required, username};
 use crate::wire;
 
 impl From<&Username> for wire::QuotaUsageRequest {
@@ -81,6 +81,7 @@ impl From<UsageChange> for wire::UsageChange {
             username: Some(change.username.as_str().to_owned()),
             size: Some(change.size),
             files: Some(change.files),
+            certainty: wire::Certainty::from(change.certainty).into(),
         }
     }
 }
@@ -89,12 +90,36 @@ impl TryFrom<wire::UsageChange> for UsageChange {
     type Error = Fault;
 
     fn try_from(change: wire::UsageChange) -> Result<Self, Fault> {
+        let certainty = wire::Certainty::try_from(change.certainty)
+            .map_err(|error| bad_message("unknown certainty".to_owned()).because(error))?;
         Ok(Self {
             transfer: TransferId(required(change.transfer, "transfer")?),
             username: username(change.username)?,
             size: required(change.size, "size")?,
             files: required(change.files, "files")?,
+            certainty: certainty.try_into()?,
         })
+    }
+}
+
+impl From<Certainty> for wire::Certainty {
+    fn from(certainty: Certainty) -> Self {
+        match certainty {
+            Certainty::Exact => Self::Exact,
+            Certainty::Doubtful => Self::Doubtful,
+        }
+    }
+}
+
+impl TryFrom<wire::Certainty> for Certainty {
+    type Error = Fault;
+
+    fn try_from(certainty: wire::Certainty) -> Result<Self, Fault> {
+        match certainty {
+            wire::Certainty::Unspecified => required(None, "certainty"),
+            wire::Certainty::Exact => Ok(Self::Exact),
+            wire::Certainty::Doubtful => Ok(Self::Doubtful),
+        }
     }
 }
 

@@ -290,9 +290,16 @@ pub(crate) fn grant_request() -> impl Strategy<Value = GrantRequest> {
 }
 
 pub(crate) fn usage_change() -> impl Strategy<Value = UsageChange> {
-    (text(), name(), any::<[i64; 2]>()).prop_map(|(transfer, username, [size, files])| {
-        UsageChange { transfer: TransferId(transfer), username, size, files }
-    })
+    let certainty = select(vec![Certainty::Exact, Certainty::Doubtful]);
+    (text(), name(), any::<[i64; 2]>(), certainty).prop_map(
+        |(transfer, username, [size, files], certainty)| UsageChange {
+            transfer: TransferId(transfer),
+            username,
+            size,
+            files,
+            certainty,
+        },
+    )
 }
 
 pub(crate) fn file_event() -> impl Strategy<Value = FileEvent> {

@@ -58,6 +58,7 @@ async fn sessions_quota_and_events_cross_the_link() {
         username: bob.clone(),
         size: -5,
         files: 1,
+        certainty: Certainty::Doubtful,
     };
     plane.change_usage(change.clone()).await.unwrap();
     assert_eq!(*served.desk.last.lock().await, format!("{change:?}"));

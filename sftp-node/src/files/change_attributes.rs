@@ -121,9 +121,16 @@ impl UserFiles {
         let mut open = self.shared.tally.lock().await;
         let before = place.stat().await?;
         let result = place.set_attributes(set).await;
-        let after = place.stat().await.map_or(before.size, |entry| entry.size);
-        let plain = Delta { size: difference(before.size, after), files: 0 };
-        Ok((result, open.measure(before.stamp, after).unwrap_or(plain)))
+        let Ok(after) = place.stat().await else {
+            return Ok((result, Delta::default().doubted()));
+        };
+        let plain = Delta::resized(before.size, after.size, after.links);
+        let delta = match open.measure(&after) {
+            Some(delta) => delta,
+            None if after.stamp == before.stamp => plain,
+            None => plain.doubted(),
+        };
+        Ok((result, delta))
     }
 
     fn log_attributes(&self, place: &dyn Place, set: &SetAttributes) {

@@ -74,7 +74,7 @@ impl UserFiles {
         }
     }
 
-    /// Accounts a change that needed no room.
+    /// Accounts a change of names or sizes that needed no room.
     pub(super) async fn account_for(&self, delta: Delta) {
         self.room().settle(delta).await;
     }
@@ -144,12 +144,16 @@ impl Room {
         self.granted
     }
 
-    /// Accounts what has changed and gives back what was not used.
+    /// Accounts what has changed and gives back what was not used. Nobody waits for a change of
+    /// nothing; it is told because the control plane looks after accounts that several nodes change.
     pub async fn settle(&mut self, delta: Delta) {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
+        let change = self.change(delta);
+        let outbox = &self.files.shared.context.outbox;
         if delta != Delta::default() || held == Held::Something {
-            let change = self.change(delta);
-            self.files.shared.context.outbox.change_usage(change).await;
+            outbox.change_usage(change).await;
+        } else {
+            outbox.change_usage_later(change);
         }
     }
 
@@ -159,6 +163,7 @@ impl Room {
             username: self.files.shared.account.username.clone(),
             size: delta.size,
             files: delta.files,
+            certainty: delta.certainty,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use ferryd_control_plane::Certainty;
 use ferryd_domain::Username;
 use ferryd_storage::{Entry, FileStamp};
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ pub(crate) struct Tally(tokio::sync::Mutex<Open>);
 pub(super) struct Delta {
     pub size: i64,
     pub files: i64,
+    pub certainty: Certainty,
 }
 
 impl Delta {
@@ -48,17 +50,29 @@ impl Delta {
         Self {
             size: self.size.saturating_add(other.size),
             files: self.files.saturating_add(other.files),
+            certainty: self.certainty.and(other.certainty),
         }
+    }
+
+    /// The same, of which it is not known whether it is all.
+    pub fn doubted(self) -> Self {
+        Self { certainty: Certainty::Doubtful, ..self }
+    }
+
+    /// A file of `links` names, each of which is counted with all bytes, now has other bytes.
+    pub fn resized(old: u64, new: u64, links: u64) -> Self {
+        let delta = Self { size: difference(old, new), ..Self::default() };
+        if links > 1 && old != new { delta.doubted() } else { delta }
     }
 
     /// A file of this size that came.
     pub fn came(size: u64) -> Self {
-        Self { size: difference(0, size), files: 1 }
+        Self { size: difference(0, size), files: 1, ..Self::default() }
     }
 
     /// A file of this size that went.
     pub fn went(size: u64) -> Self {
-        Self { size: difference(size, 0), files: -1 }
+        Self { size: difference(size, 0), files: -1, ..Self::default() }
     }
 }
 
@@ -99,14 +113,16 @@ impl Open {
     }
 
     /// Notes the size of a file; returns what that changes, `None` for one that nobody writes.
-    pub fn measure(&mut self, stamp: FileStamp, size: u64) -> Option<Delta> {
-        let writing = self.0.get_mut(&stamp)?;
+    pub fn measure(&mut self, entry: &Entry) -> Option<Delta> {
+        let writing = self.0.get_mut(&entry.stamp)?;
         if writing.gone {
             return Some(Delta::default());
         }
         let files = i64::from(!std::mem::replace(&mut writing.file, true));
-        let counted = writing.counted.swap(size, Ordering::AcqRel);
-        Some(Delta { size: difference(counted, size), files })
+        let counted = writing.counted.swap(entry.size, Ordering::AcqRel);
+        let delta = Delta { files, ..Delta::resized(counted, entry.size, entry.links) };
+        // Removed, but not here: another node did it and knew nothing of the upload.
+        Some(if entry.links == 0 { delta.doubted() } else { delta })
     }
 
     /// Notes the end of an upload.
@@ -128,9 +144,11 @@ impl Open {
                 writing.gone = true;
                 let size = writing.counted.swap(0, Ordering::AcqRel);
                 let files = -i64::from(std::mem::replace(&mut writing.file, false));
-                Delta { size: difference(size, 0), files }
+                Delta { size: difference(size, 0), files, ..Delta::default() }
             }
-            _ => Delta::went(entry.size),
+            // Its other name goes on growing, and what was counted of this one is not known.
+            Some(_) => Delta::went(entry.size).doubted(),
+            None => Delta::went(entry.size),
         }
     }
 }
@@ -162,28 +180,49 @@ mod tests {
         let mut open = Open::default();
         open.start(FILE, None);
         let counted = open.start(FILE, Some(100));
-        assert_eq!(open.measure(FILE, 50), Some(Delta { size: 50, files: 1 }));
+        assert_eq!(
+            open.measure(&entry(50)),
+            Some(Delta { size: 50, files: 1, ..Delta::default() })
+        );
         open.end(FILE);
         assert_eq!(counted.load(Ordering::Acquire), 50);
-        assert_eq!(open.measure(FILE, 80), Some(Delta { size: 30, files: 0 }));
+        assert_eq!(
+            open.measure(&entry(80)),
+            Some(Delta { size: 30, files: 0, ..Delta::default() })
+        );
         open.end(FILE);
-        assert_eq!(open.measure(FILE, 80), None);
+        assert_eq!(open.measure(&entry(80)), None);
     }
 
     #[test]
     fn a_file_that_is_removed_while_it_is_written_counts_nothing() {
         let mut open = Open::default();
         open.start(FILE, Some(100));
-        assert_eq!(open.remove(&entry(40)), Delta { size: -100, files: -1 });
-        assert_eq!(open.measure(FILE, 500), Some(Delta::default()));
+        assert_eq!(open.remove(&entry(40)), Delta { size: -100, files: -1, ..Delta::default() });
+        assert_eq!(open.measure(&entry(500)), Some(Delta::default()));
         open.end(FILE);
         open.start(FILE, None);
         assert_eq!(open.remove(&entry(40)), Delta::default(), "it was never counted");
     }
 
     #[test]
+    fn a_file_of_two_names_that_is_written_is_in_doubt() {
+        let linked = |size| Entry { links: 2, ..entry(size) };
+        let mut open = Open::default();
+        open.start(FILE, Some(100));
+        assert_eq!(open.remove(&linked(40)), Delta::went(40).doubted());
+        assert_eq!(open.measure(&linked(100)), Some(Delta::default()), "nothing has changed");
+        let grown = open.measure(&linked(130)).unwrap();
+        assert_eq!((grown.size, grown.certainty), (30, Certainty::Doubtful));
+        assert_eq!(Open::default().remove(&linked(40)), Delta::went(40));
+    }
+
+    #[test]
     fn a_file_that_nobody_writes_goes_with_its_bytes() {
-        assert_eq!(Open::default().remove(&entry(40)), Delta { size: -40, files: -1 });
+        assert_eq!(
+            Open::default().remove(&entry(40)),
+            Delta { size: -40, files: -1, ..Delta::default() }
+        );
     }
 
     #[test]

@@ -37,9 +37,14 @@ pub async fn open(account: &Account, options: &OpenOptions) -> Result<Arc<dyn St
 /// Counts what an account stores: regular files and their bytes below its home and its virtual
 /// folders. Links are not followed, mapped directories that are missing count nothing.
 ///
+/// Ends early when `goes_on` says no.
+///
 /// # Errors
-/// As [`open`]; a missing home stores nothing.
-pub async fn count(account: &Account) -> Result<QuotaUsage, Fault> {
+/// As [`open`]; a missing home stores nothing. `Failed` when it was told to stop.
+pub async fn count(
+    account: &Account,
+    goes_on: impl Fn() -> bool + Send + 'static,
+) -> Result<QuotaUsage, Fault> {
     match account.filesystem.provider {
         StorageProvider::Local => {}
         StorageProvider::S3 | StorageProvider::Gcs => {
@@ -51,7 +56,7 @@ pub async fn count(account: &Account) -> Result<QuotaUsage, Fault> {
     let directories: Vec<String> = std::iter::once(home).chain(mapped).collect();
     blocking(move || {
         directories.iter().try_fold(QuotaUsage::default(), |sum, directory| {
-            let usage = local::usage(Path::new(directory))?;
+            let usage = local::usage(Path::new(directory), &goes_on)?;
             Ok(sum.changed_by(usage.size, usage.files))
         })
     })

@@ -19,7 +19,7 @@ pub use login::{
     Credential, DialogStart, DialogStep, LoginAttempt, LoginDialog, LoginOutcome, Prompt,
 };
 pub use node::{NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanId, ScanOutcome};
-pub use quota::{Grant, GrantRequest, TransferId, UsageChange};
+pub use quota::{Certainty, Grant, GrantRequest, TransferId, UsageChange};
 pub use session::{
     ConnectionId, SessionLease, SessionStart, SessionStatus, TransferDirection, TransferStatus,
 };

@@ -43,4 +43,27 @@ pub struct UsageChange {
     pub size: i64,
     /// Files more or fewer.
     pub files: i64,
+    /// Whether the counters are right once this is added.
+    pub certainty: Certainty,
+}
+
+/// How well a node knows what a change amounts to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certainty {
+    /// The change is exact, if no other node changes the same files.
+    #[default]
+    Exact,
+    /// Something was lost, came late or could not be looked at: the account is to be counted anew.
+    Doubtful,
+}
+
+impl Certainty {
+    /// Returns that of two changes together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match self {
+            Self::Exact => other,
+            Self::Doubtful => Self::Doubtful,
+        }
+    }
 }

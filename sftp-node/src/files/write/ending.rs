@@ -23,6 +23,13 @@ struct Left {
     size: Option<u64>,
 }
 
+impl Left {
+    /// What cannot be looked at.
+    fn unknown() -> Self {
+        Self { delta: Delta::default().doubted(), size: None }
+    }
+}
+
 impl Upload {
     /// Ends the upload: puts the file in place, or ends it as broken when a write has failed.
     ///
@@ -60,10 +67,10 @@ impl Upload {
         if let Some(stamp) = self.in_place {
             let mut open = self.files.shared.tally.lock().await;
             self.handle.finish().await?;
-            let size = self.handle.stat().await?.size;
-            let delta = open.measure(stamp, size).unwrap_or_default();
+            let entry = self.handle.stat().await?;
+            let delta = open.measure(&entry).unwrap_or_default();
             open.end(stamp);
-            return Ok(Left { delta, size: Some(size) });
+            return Ok(Left { delta, size: Some(entry.size) });
         }
         self.replace().await
     }
@@ -104,10 +111,14 @@ impl Upload {
         if let Err(fault) = self.handle.abort().await {
             tracing::debug!(sender = "sftpd", path = %self.path, error = %fault, "upload had ended");
         }
-        let size = self.handle.stat().await.map(|entry| entry.size).ok();
-        let delta = size.and_then(|size| open.measure(stamp, size)).unwrap_or_default();
+        let left = match self.handle.stat().await {
+            Ok(entry) => {
+                Left { delta: open.measure(&entry).unwrap_or_default(), size: Some(entry.size) }
+            }
+            Err(_) => Left::unknown(),
+        };
         open.end(stamp);
-        Left { delta, size }
+        left
     }
 
     /// Gives up the temporary file, or keeps the part in its place as the mode says.
@@ -122,7 +133,7 @@ impl Upload {
             (Ok(()), None) => Left::default(),
             (Err(fault), _) => {
                 tracing::warn!(sender = "sftpd", path = %self.path, error = %fault, "a broken upload left nothing");
-                Left::default()
+                Left::unknown()
             }
         }
     }

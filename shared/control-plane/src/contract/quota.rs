@@ -3,7 +3,7 @@
 use ferryd_domain::{Account, Fault, FaultKind, Username};
 
 use super::{Fixture, account, assert_kind, bob, connection, start};
-use crate::{GrantRequest, TransferId, UsageChange};
+use crate::{Certainty, GrantRequest, TransferId, UsageChange};
 
 fn request(transfer: &str, bytes: u64, files: u32) -> GrantRequest {
     GrantRequest {
@@ -16,7 +16,13 @@ fn request(transfer: &str, bytes: u64, files: u32) -> GrantRequest {
 }
 
 fn change(transfer: &str, size: i64, files: i64) -> UsageChange {
-    UsageChange { transfer: TransferId(transfer.to_owned()), username: bob(), size, files }
+    UsageChange {
+        transfer: TransferId(transfer.to_owned()),
+        username: bob(),
+        size,
+        files,
+        certainty: Certainty::Exact,
+    }
 }
 
 /// An account with these limits and an open session.

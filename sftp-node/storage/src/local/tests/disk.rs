@@ -144,9 +144,13 @@ fn files_are_counted_at_any_depth_and_links_are_not() {
         fs::write(deep.join("file"), b"12345").unwrap();
     }
     std::os::unix::fs::symlink("/usr", directory.path().join("link")).unwrap();
-    let usage = usage(directory.path()).unwrap();
+    let usage = usage(directory.path(), &|| true).unwrap();
     assert_eq!((usage.files, usage.size), (120, 600));
-    assert_eq!(super::super::usage(Path::new("/does/not/exist")).unwrap(), Default::default());
+    assert!(super::super::usage(directory.path(), &|| false).is_err(), "told to stop");
+    assert_eq!(
+        super::super::usage(Path::new("/does/not/exist"), &|| true).unwrap(),
+        Default::default()
+    );
 }
 
 #[tokio::test]

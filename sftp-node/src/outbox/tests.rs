@@ -1,0 +1,62 @@
+use ferryd_control_plane::TransferId;
+use ferryd_control_plane::fake::{FakeControlPlane, Link};
+use ferryd_domain::{Account, Username};
+
+use super::*;
+
+fn change(transfer: &str, username: &str) -> UsageChange {
+    UsageChange {
+        transfer: TransferId(transfer.to_owned()),
+        username: Username::stored(username),
+        size: 5,
+        files: 1,
+        certainty: Certainty::Exact,
+    }
+}
+
+fn with_accounts(names: &[&str]) -> Arc<FakeControlPlane> {
+    let fake = FakeControlPlane::new();
+    for name in names {
+        fake.put_account(Account { username: Username::stored(*name), ..Account::default() });
+    }
+    fake
+}
+
+fn certainty_of(fake: &FakeControlPlane, username: &str) -> Vec<(i64, Certainty)> {
+    let username = Username::stored(username);
+    let changes = fake.changes().into_iter().filter(|change| change.username == username);
+    changes.map(|change| (change.size, change.certainty)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_of_changes_that_found_no_room_are_to_be_counted_anew() {
+    let fake = with_accounts(&["bob", "eve", "joe"]);
+    fake.set_link(Link::Down);
+    let outbox = Outbox::with_capacity(Arc::clone(&fake) as _, 2);
+    outbox.change_usage(change("t1", "bob")).await;
+    outbox.change_usage(change("t2", "bob")).await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    for number in 0..5 {
+        outbox.change_usage(change(&format!("e{number}"), "eve")).await;
+        outbox.change_usage_later(change(&format!("j{number}"), "joe"));
+    }
+    fake.set_link(Link::Up);
+    outbox.drain(Duration::from_secs(60)).await;
+    let certain = (5, Certainty::Doubtful);
+    assert_eq!(certainty_of(&fake, "bob"), [certain, certain], "they came late");
+    for lost in ["eve", "joe"] {
+        let told = certainty_of(&fake, lost);
+        assert!(told.contains(&(0, Certainty::Doubtful)), "{lost}: {told:?}");
+        assert!(told.len() < 5, "{lost}: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_at_once_is_exact() {
+    let fake = with_accounts(&["bob"]);
+    let outbox = Outbox::start(Arc::clone(&fake) as _);
+    outbox.change_usage(change("t1", "bob")).await;
+    outbox.change_usage_later(change("t2", "bob"));
+    outbox.drain(Duration::from_secs(60)).await;
+    assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact), (5, Certainty::Exact)]);
+}
