@@ -1,5 +1,5 @@
-//! Copies a part of one file into another, one step of a longer copy. The kernel does it, which
-//! shares blocks where the file system can; what it refuses is done by hand. Blocks.
+//! Copies a part of one file into another. The kernel does it, which shares blocks where the file
+//! system can; what it refuses is done by hand. Blocks.
 
 use std::os::fd::OwnedFd;
 
