@@ -150,7 +150,7 @@ impl ControlPlane for GrpcControlPlane {
 
     async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
         let message = wire::SessionStart::from(start);
-        self.call(LOGIN_LIMIT, message, async |mut client: Client, m| client.open_session(m).await)
+        self.call(CALL_LIMIT, message, async |mut client: Client, m| client.open_session(m).await)
             .await
     }
 
