@@ -89,6 +89,13 @@ async fn a_link_to_outside_is_listed_and_nothing_more(topology: Topology) {
         assert_eq!(sftp.stat(path).await.unwrap_err().code, code::FAILURE, "{path}");
         assert_eq!(sftp.readlink(path).await.unwrap_err().code, code::FAILURE, "{path}");
     }
+    alice.put("own", "own");
+    for path in ["/absolute", "/relative", "/file", "/passwd"] {
+        assert_eq!(sftp.rename(path, "/moved").await.unwrap_err().code, code::FAILURE, "{path}");
+        assert_eq!(sftp.remove(path).await.unwrap_err().code, code::FAILURE, "{path}");
+        assert_eq!(sftp.rename("/own", path).await.unwrap_err().code, code::FAILURE, "{path}");
+    }
+    assert_eq!(sftp.list("/").await.unwrap().len(), 5);
     assert!(sftp.remove("/absolute/secret").await.is_err());
     assert!(sftp.rename("/absolute/secret", "/stolen").await.is_err());
     assert!(!alice.has("stolen"));
@@ -174,6 +181,11 @@ async fn chains_and_loops_of_links_end(topology: Topology) {
     for path in ["/chain1", "/chain20/secret", "/chain60"] {
         assert_closed(&mut sftp, path).await;
     }
+    alice.put("own", "own");
+    sftp.rename("/a", "/c").await.unwrap();
+    sftp.rename("/own", "/c").await.unwrap();
+    assert_eq!(alice.read("c"), b"own");
+    sftp.remove("/b").await.unwrap();
     let many = "/self".repeat(200);
     match sftp.stat(&many).await {
         Ok(attributes) => assert!(attributes.is_folder()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::{Fault, FaultKind, FileAction, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Place};
+use ferryd_storage::{Entry, Links, Place, is_circle};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
@@ -21,6 +21,7 @@ impl UserFiles {
         let (entry, delta) = {
             let mut open = self.shared.tally.lock().await;
             let entry = place.stat().await?;
+            self.refuse_link_outside(&path, &entry).await?;
             if entry.is_directory() {
                 return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
             }
@@ -61,6 +62,7 @@ impl UserFiles {
         let (target, delta) = {
             let mut open = self.shared.tally.lock().await;
             let moved = source.stat().await?;
+            self.refuse_link_outside(&from, &moved).await?;
             let (target, replaced) =
                 self.rename_target(&from, &to, source.as_ref(), &moved).await?;
             source.rename(target.as_ref()).await?;
@@ -72,6 +74,18 @@ impl UserFiles {
         audit.command(&Command::between(CommandSender::Rename, &old, &new));
         audit.event(FileAction::Rename, source.as_ref(), Some(target.as_ref()), 0);
         Ok(())
+    }
+
+    /// Refuses a link that leads outside: such links are listed and nothing more. One whose target
+    /// is missing, or that leads in circles, is as good as any other.
+    async fn refuse_link_outside(&self, path: &VirtualPath, entry: &Entry) -> Result<(), Fault> {
+        if !entry.is_symlink() {
+            return Ok(());
+        }
+        match self.shared.storage.locate(path, Links::Follow).await {
+            Err(fault) if fault.kind() == FaultKind::Failed && !is_circle(&fault) => Err(fault),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Permits both ends of a rename; returns the target and the file that will be replaced.
@@ -99,6 +113,7 @@ impl UserFiles {
             Ok(found) => {
                 self.permit(arriving(true), to)?;
                 self.permit_at(arriving(true), to, target.as_ref())?;
+                self.refuse_link_outside(to, &found).await?;
                 Ok((target, found.is_file().then_some(found)))
             }
         }

@@ -10,6 +10,7 @@ pub mod open;
 
 mod attributes;
 mod capabilities;
+mod circles;
 mod copy_source;
 mod entry;
 mod handle;
@@ -18,6 +19,7 @@ mod storage;
 
 pub use attributes::SetAttributes;
 pub use capabilities::Capabilities;
+pub use circles::is_circle;
 pub use copy_source::CopySource;
 pub use entry::{Entry, EntryKind, FileStamp};
 pub use handle::{Listing, ReadHandle, WriteHandle};

@@ -136,6 +136,12 @@ impl Fault {
         (!texts.is_empty()).then(|| texts.join(": "))
     }
 
+    /// Tells whether an error of this type caused it.
+    pub fn is_because_of<E: StdError + 'static>(&self) -> bool {
+        let source = self.source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        source.is_some_and(<dyn StdError>::is::<E>)
+    }
+
     /// Tells whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, FaultKind::Unavailable | FaultKind::DeadlineExceeded)
@@ -170,5 +176,7 @@ mod tests {
         let fault = Fault::failed("write failed").because(io).context("upload of /a");
         assert_eq!(fault.public(), "write failed");
         assert_eq!(fault.to_string(), "upload of /a: write failed: disk on fire");
+        assert!(fault.is_because_of::<std::io::Error>());
+        assert!(!fault.is_because_of::<fmt::Error>() && !Fault::denied().is_because_of::<Fault>());
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ferryd_domain::{FaultKind, VirtualPath};
 
 use super::{Ground, MODES, NEW, kind};
-use crate::{Links, WriteHow};
+use crate::{Links, WriteHow, is_circle};
 
 pub async fn links_inside_work(ground: &Ground) {
     if !ground.can(ground.storage.capabilities().symlinks, "links") {
@@ -77,7 +77,11 @@ pub async fn links_in_circles_fail(ground: &Ground) {
     for path in [b"/a".as_slice(), b"/self", b"/a/x"] {
         assert_eq!(kind(ground.locate(path, Links::Follow).await), FaultKind::Failed);
     }
+    assert!(is_circle(&ground.locate(b"/a", Links::Follow).await.unwrap_err()));
+    ground.make_link("/moved", "/moved").await;
+    ground.at("/moved").await.rename(ground.at("/b").await.as_ref()).await.unwrap();
     assert!(ground.at("/a").await.stat().await.unwrap().is_symlink());
+    ground.at("/a").await.remove_file().await.unwrap();
 }
 
 pub async fn a_link_never_replaces_a_name(ground: &Ground) {

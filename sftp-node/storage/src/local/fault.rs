@@ -4,6 +4,8 @@
 use ferryd_domain::{Fault, FaultKind};
 use rustix::io::Errno;
 
+use crate::circles::circle;
+
 /// Returns the fault for an error number.
 pub(super) fn fault(errno: Errno) -> Fault {
     let (kind, text) = match errno {
@@ -15,7 +17,7 @@ pub(super) fn fault(errno: Errno) -> Fault {
         Errno::ISDIR => (FaultKind::IsADirectory, "is a directory"),
         Errno::NOTEMPTY => (FaultKind::NotEmpty, "directory not empty"),
         Errno::NAMETOOLONG => (FaultKind::InvalidInput, "name is too long"),
-        Errno::LOOP => (FaultKind::Failed, "too many levels of symbolic links"),
+        Errno::LOOP => return circle(),
         Errno::NOSPC | Errno::DQUOT => (FaultKind::Failed, "no space left on device"),
         Errno::XDEV => (FaultKind::Failed, "not on the same file system"),
         Errno::FBIG => (FaultKind::Failed, "file is too large"),

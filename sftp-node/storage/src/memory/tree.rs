@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
 
+use crate::circles::circle;
 use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes};
 
 /// Number of a node.
@@ -186,7 +187,7 @@ impl Tree {
                 Err(elsewhere) => path = elsewhere,
             }
         }
-        Err(Fault::failed("too many levels of symbolic links"))
+        Err(circle())
     }
 
     /// Walks until the end or the first link; returns the path that this one makes of it.

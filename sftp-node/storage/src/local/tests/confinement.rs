@@ -11,7 +11,7 @@ use ferryd_domain::{FaultKind, VirtualPath};
 
 use super::super::{LocalOptions, LocalStorage, Root};
 use crate::contract::{Ground, MODES, NEW, kind};
-use crate::{Links, WriteHow};
+use crate::{Links, WriteHow, is_circle};
 
 /// A home `bob` beside `bob-private` that holds a secret.
 struct Scene {
@@ -74,8 +74,8 @@ async fn links_to_the_outside_lead_nowhere() {
             nothing_is_reached(&ground, path).await;
         }
         for path in ["/top/etc/passwd", "/parent/bob-private/secret", "/directory", "/top"] {
-            let located = ground.locate(path.as_bytes(), Links::Follow).await;
-            assert_eq!(kind(located), FaultKind::Failed, "{path}");
+            let fault = ground.locate(path.as_bytes(), Links::Follow).await.unwrap_err();
+            assert!(fault.kind() == FaultKind::Failed && !is_circle(&fault), "{path}: {fault}");
         }
         let link = ground.at("/absolute").await;
         assert!(link.stat().await.unwrap().is_symlink());
