@@ -329,8 +329,8 @@ async fn uploads_of_one_new_file_at_once_count_it_once(topology: Topology) {
         one.write(&first, 0, &[1; 100]).await.unwrap();
         let second = two.open("/file", flags::PUT).await.unwrap();
         two.write(&second, 0, &[2; 40]).await.unwrap();
-        let _ = one.close(&first).await;
-        let _ = two.close(&second).await;
+        one.close(&first).await.unwrap();
+        two.close(&second).await.unwrap();
         assert_exact(&server, &alice, Duration::from_secs(10)).await;
         assert_eq!(on_disk(&alice.home).0, 1, "mode {mode}");
     }

@@ -22,6 +22,7 @@ both_topologies!(
     several_channels_of_one_connection_work_at_once,
     a_broken_atomic_upload_leaves_the_old_file,
     an_atomic_upload_appears_at_its_end,
+    of_two_atomic_uploads_of_a_new_name_the_last_to_end_stays,
     times_and_modes_of_a_put_arrive,
 );
 
@@ -244,6 +245,22 @@ async fn several_channels_of_one_connection_work_at_once(topology: Topology) {
     for task in work.collect::<Vec<_>>() {
         task.await.unwrap();
     }
+}
+
+async fn of_two_atomic_uploads_of_a_new_name_the_last_to_end_stays(topology: Topology) {
+    let server = Server::with(topology, json!({ "sftpd": { "upload_mode": 1 } })).await;
+    let alice = server.user("alice").await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let first = sftp.open("/new", flags::PUT).await.unwrap();
+    let second = sftp.open("/new", flags::PUT).await.unwrap();
+    let alone = sftp.open("/new", flags::PUT | flags::EXCLUSIVE).await.unwrap();
+    sftp.write(&first, 0, b"first").await.unwrap();
+    sftp.write(&second, 0, b"second").await.unwrap();
+    sftp.close(&first).await.unwrap();
+    sftp.close(&second).await.unwrap();
+    assert_eq!(alice.read("new"), b"second");
+    assert_eq!(sftp.close(&alone).await.unwrap_err().code, code::FAILURE);
+    assert_eq!(alice.read("new"), b"second");
 }
 
 async fn a_broken_atomic_upload_leaves_the_old_file(topology: Topology) {

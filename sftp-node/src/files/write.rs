@@ -74,7 +74,8 @@ impl UserFiles {
         let place = self.place(&permit, Links::Follow).await?;
         let found = self.permit_overwrite(&path, place.as_ref(), flags).await?;
         let mut room = self.reserve(u32::from(found.is_none())).await?;
-        match self.start(place.as_ref(), self.write_how(flags, found.is_some())).await {
+        let how = self.write_how(&path, place.as_ref(), flags, found.is_some());
+        match self.start(place.as_ref(), how).await {
             Ok(started) => Ok(self.upload(started, place, path, flags, room)),
             Err(fault) => {
                 room.settle(Delta::default()).await;
@@ -120,14 +121,26 @@ impl UserFiles {
         Ok(Some(entry))
     }
 
-    /// A file that was missing must still be: another one would need `overwrite`.
-    fn write_how(&self, flags: UploadFlags, exists: bool) -> WriteHow {
+    /// A file that was missing must still be, unless another one may be overwritten: of two
+    /// atomic uploads of one new name the last to end stays.
+    fn write_how(
+        &self,
+        path: &VirtualPath,
+        place: &dyn Place,
+        flags: UploadFlags,
+        exists: bool,
+    ) -> WriteHow {
+        let mode = self.shared.write_mode;
+        let may_replace = mode != WriteMode::Direct
+            && !flags.exclusive
+            && self.permit(Operation::Overwrite, path).is_ok()
+            && self.permit_at(Operation::Overwrite, path, place).is_ok();
         WriteHow {
-            mode: self.shared.write_mode,
+            mode,
             read: flags.read,
             create: flags.create && !exists,
             truncate: flags.truncate,
-            exclusive: !exists,
+            exclusive: !exists && !may_replace,
             permissions: FILE_MODE,
         }
     }
