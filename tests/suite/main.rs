@@ -18,6 +18,7 @@ mod confinement;
 mod copy_data;
 mod crash;
 mod do_instead;
+mod extensions;
 mod floods;
 mod hooks;
 mod hostile;

@@ -1,0 +1,35 @@
+//! Extensions of SFTP at their edges: ranges beyond the end of a file, lists that break off.
+
+use ferryd_tests::raw_sftp::code;
+use ferryd_tests::wire::{Fields, Reader};
+use ferryd_tests::{Server, Topology, both_topologies};
+use sha2::{Digest as _, Sha256};
+
+both_topologies!(blocks_of_check_file_end_with_the_file,);
+
+async fn blocks_of_check_file_end_with_the_file(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.put("file", [7; 1000]);
+    let mut sftp = server.sftp_of(&alice).await;
+    let mut ask = async |at: u64, length: u64, block: u32| {
+        let fields = Fields::new().string("check-file-name").string("/file").string("sha256");
+        let body = sftp.request(200, fields.u64(at).u64(length).u32(block)).await?;
+        let mut fields = Reader(&body);
+        assert_eq!(fields.string(), b"sha256");
+        Ok(fields.0.to_vec())
+    };
+    let whole = Sha256::digest([7; 256]).to_vec();
+    let rest = |length: usize| Sha256::digest(vec![7; length]).to_vec();
+    // A length beyond the end is none: what counts is what the file has.
+    for length in [0, 1000, 1001, 1 << 40, u64::MAX] {
+        let blocks = ask(0, length, 256).await.unwrap();
+        assert_eq!(blocks, [&whole, &whole, &whole, &rest(232)].map(Vec::as_slice).concat());
+    }
+    assert_eq!(ask(900, u64::MAX, 256).await.unwrap(), rest(100));
+    assert_eq!(ask(u64::MAX, u64::MAX, 256).await.unwrap(), rest(0));
+    assert_eq!(
+        ask(0, 0, 255).await.map_err(|status: ferryd_tests::Status| status.code),
+        Err(code::FAILURE)
+    );
+}
