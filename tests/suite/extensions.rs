@@ -3,9 +3,10 @@
 use ferryd_tests::raw_sftp::code;
 use ferryd_tests::wire::{Fields, Reader};
 use ferryd_tests::{Server, Topology, both_topologies};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-both_topologies!(blocks_of_check_file_end_with_the_file,);
+both_topologies!(lists_of_ids_end_with_an_id, blocks_of_check_file_end_with_the_file,);
 
 async fn blocks_of_check_file_end_with_the_file(topology: Topology) {
     let server = Server::start(topology).await;
@@ -32,4 +33,25 @@ async fn blocks_of_check_file_end_with_the_file(topology: Topology) {
         ask(0, 0, 255).await.map_err(|status: ferryd_tests::Status| status.code),
         Err(code::FAILURE)
     );
+}
+
+async fn lists_of_ids_end_with_an_id(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "uid": 1001, "gid": 1002 })).await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let mut ask = async |users: &[u8], groups: &[u8]| {
+        let fields = Fields::new().string("users-groups-by-id@openssh.com");
+        sftp.request(200, fields.string(users).string(groups)).await
+    };
+    let ids = Fields::new().u32(1001).u32(1002).0;
+    let named = ask(&ids, &ids).await.unwrap();
+    let (alice, none) = (Fields::new().string("alice").0, Fields::new().string("").0);
+    let names = [[alice.as_slice(), &none].concat(), [none.as_slice(), &alice].concat()];
+    assert_eq!(named, Fields::new().string(&names[0]).string(&names[1]).0);
+    assert_eq!(ask(b"", b"").await.unwrap(), [0; 8]);
+    for length in [1, 2, 3, 5, 6, 7] {
+        for (users, groups) in [(&ids[..length], &ids[..]), (&ids[..], &ids[..length])] {
+            assert_eq!(ask(users, groups).await.unwrap_err().code, code::BAD_MESSAGE, "{length}");
+        }
+    }
 }

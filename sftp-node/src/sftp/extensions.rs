@@ -46,7 +46,7 @@ pub(super) fn put_version(out: &mut Vec<u8>) {
 }
 
 impl Dispatcher {
-    /// EXTENDED.
+    /// EXTENDED. Replies that are ready do not wait for a digest, which may take minutes.
     pub(super) async fn extended(
         &mut self,
         id: u32,
@@ -63,8 +63,14 @@ impl Dispatcher {
             b"lsetstat@openssh.com" => self.lsetstat(id, &mut body).await,
             b"limits@openssh.com" => self.limits(id),
             b"expand-path@openssh.com" => self.expand_path(id, &mut body),
-            b"check-file-name" => self.check_file_name(id, &mut body).await,
-            b"check-file-handle" => self.check_file_handle(id, &mut body).await,
+            b"check-file-name" => {
+                self.flush_replies()?;
+                self.check_file_name(id, &mut body).await
+            }
+            b"check-file-handle" => {
+                self.flush_replies()?;
+                self.check_file_handle(id, &mut body).await
+            }
             b"home-directory" => self.home_directory(id, &mut body),
             b"users-groups-by-id@openssh.com" => self.users_groups(id, &mut body),
             _ => Err(Fault::unsupported("unknown extension")),
@@ -179,8 +185,8 @@ impl Dispatcher {
         let (users, groups) = (body.string()?, body.string()?);
         let account = self.files.account();
         let name = account.username.as_str().as_bytes();
-        let users = names_of(users, account.owner_uid(), name);
-        let groups = names_of(groups, account.owner_gid(), name);
+        let users = names_of(users, account.owner_uid(), name)?;
+        let groups = names_of(groups, account.owner_gid(), name)?;
         if users.len() + groups.len() > MAX_DATA {
             return Err(Fault::invalid("too many ids"));
         }
@@ -213,11 +219,13 @@ impl Dispatcher {
     }
 }
 
-fn names_of(ids: &[u8], own: Option<u32>, name: &[u8]) -> Vec<u8> {
+/// A list that breaks off in the middle of an id is malformed, as for OpenSSH.
+fn names_of(ids: &[u8], own: Option<u32>, name: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut names = Vec::new();
+    let count = ids.len().div_ceil(size_of::<u32>());
     let mut ids = Fields::new(ids);
-    while let Ok(id) = ids.u32() {
-        names.put_string(if own == Some(id) { name } else { b"" });
+    for _ in 0..count {
+        names.put_string(if own == Some(ids.u32()?) { name } else { b"" });
     }
-    names
+    Ok(names)
 }
