@@ -2,7 +2,7 @@
 //! upload.
 
 use ferryd_tests::raw_sftp::{RawSftp, Status, code, flags};
-use ferryd_tests::wire::Fields;
+use ferryd_tests::wire::{Fields, packet};
 use ferryd_tests::{Server, Topology, both_topologies, until};
 use serde_json::json;
 
@@ -12,6 +12,7 @@ both_topologies!(
     a_resumed_upload_takes_copies_behind_its_old_end,
     a_copy_beyond_the_quota_breaks_the_upload_in_every_mode,
     requests_behind_a_copy_wait_for_it,
+    replies_before_a_copy_do_not_wait_for_it,
     a_copy_ends_with_its_client,
 );
 
@@ -173,6 +174,32 @@ async fn requests_behind_a_copy_wait_for_it(topology: Topology) {
     let copied = alice.read("copy");
     assert_eq!(&copied[..7], b"written");
     assert!(copied[7..] == numbers(40 * MIB)[7..]);
+}
+
+async fn replies_before_a_copy_do_not_wait_for_it(topology: Topology) {
+    let server = Server::start(topology).await;
+    // At this rate it would take over a quarter of an hour.
+    let alice = server.user_with("alice", json!({ "upload_bandwidth": 100 })).await;
+    alice.put("file", numbers(100 * MIB));
+    let mut sftp = server.sftp_of(&alice).await;
+    let from = sftp.open("/file", flags::READ).await.unwrap();
+    let to = sftp.open("/copy", flags::PUT).await.unwrap();
+    let part = Part { from: &from, at: 0, length: 0, to: &to, offset: 0 };
+    let read = Fields::new().u32(2).string(&from).u64(0).u32(100);
+    let together = [
+        packet(16, &Fields::new().u32(1).string("/before").0),
+        packet(5, &read.0),
+        packet(200, &Fields::new().u32(3).bytes(&request(&part).0).0),
+    ];
+    sftp.send(&together.concat()).await;
+    for id in [1, 2] {
+        let reply = sftp.receive().await.unwrap();
+        assert_eq!(reply.id(), id);
+        reply.outcome().unwrap();
+    }
+    let transfers = server.connections_of("alice").await.remove(0).active_transfers;
+    assert!(transfers.iter().any(|transfer| transfer.path == "/copy"), "the copy runs");
+    sftp.connection().close().await;
 }
 
 async fn a_copy_ends_with_its_client(topology: Topology) {

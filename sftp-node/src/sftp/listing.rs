@@ -11,13 +11,15 @@ use crate::files::Directory;
 /// Entries of one reply: asyncssh's number; with names of 255 bytes a reply stays below 80 KiB.
 const BATCH: usize = 128;
 
-/// Appends the next batch of a directory, or the end.
-pub(super) async fn put_batch(out: &mut Vec<u8>, id: u32, directory: &Directory) {
+/// Returns the reply with the next batch of a directory, or the end.
+pub(super) async fn batch(id: u32, directory: &Directory) -> Vec<u8> {
+    let mut out = Vec::new();
     match directory.next(BATCH).await {
-        Ok(entries) if entries.is_empty() => status::put_eof(out, id),
-        Ok(entries) => put_names(out, id, &entries),
-        Err(fault) => status::put_fault(out, id, &fault),
+        Ok(entries) if entries.is_empty() => status::put_eof(&mut out, id),
+        Ok(entries) => put_names(&mut out, id, &entries),
+        Err(fault) => status::put_fault(&mut out, id, &fault),
     }
+    out
 }
 
 pub(super) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Entry)]) {

@@ -1,10 +1,11 @@
 //! The writer of a channel: does the READs and READDIRs that wait, sends all replies in order.
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
+use futures::{FutureExt, StreamExt};
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
 
@@ -49,13 +50,13 @@ impl Writer {
             }
             Pending::ReadBack(request) => self.read_back(*request).await?,
             Pending::List { id, directory } => {
-                listing::put_batch(&mut self.out, id, &directory).await
+                self.answer(async move { listing::batch(id, &directory).await }).await?;
             }
             Pending::CloseRead { id, download } => {
                 download.close();
                 status::put_ok(&mut self.out, id);
             }
-            Pending::Deferred { run, .. } => self.out.extend_from_slice(&run.await),
+            Pending::Deferred { run, .. } => self.answer(run).await?,
         }
         if self.out.len() >= BATCH || self.queue.is_empty() {
             self.flush().await?;
@@ -87,14 +88,35 @@ impl Writer {
 
     async fn read_back(&mut self, request: ReadBack) -> Result<(), Gone> {
         let ReadBack { id, length, offset, upload, waiting } = request;
-        let mut out = std::mem::take(&mut self.out);
         let length = clamp(length);
-        let start = put_data_head(&mut out, length);
-        let kept = out.len();
-        let read = upload.read(offset, length, out).await;
-        drop(waiting);
-        self.out = finish_reply(read, start, kept, id, length);
-        if self.out.len() >= BATCH { self.flush().await } else { Ok(()) }
+        self.answer(async move {
+            let mut out = Vec::new();
+            let start = put_data_head(&mut out, length);
+            let kept = out.len();
+            let read = upload.read(offset, length, out).await;
+            drop(waiting);
+            finish_reply(read, start, kept, id, length)
+        })
+        .await
+    }
+
+    /// Adds a reply that may take long: when it is not there at once, the replies before it are
+    /// sent first.
+    async fn answer(&mut self, reply: impl Future<Output = Vec<u8>>) -> Result<(), Gone> {
+        let mut reply = pin!(reply);
+        let reply = match reply.as_mut().now_or_never() {
+            Some(reply) => reply,
+            None => {
+                self.flush().await?;
+                reply.await
+            }
+        };
+        if self.out.is_empty() {
+            self.out = reply;
+        } else {
+            self.out.extend_from_slice(&reply);
+        }
+        Ok(())
     }
 
     /// Runs several READs at once; their replies leave in order.
