@@ -149,6 +149,15 @@ impl OpenFile {
     }
 }
 
+impl Drop for OpenFile {
+    /// Closing asks a FUSE or network file system: not on the thread of a connection.
+    fn drop(&mut self) {
+        if !self.root.lane().asks_inline() && Arc::strong_count(&self.file) == 1 {
+            self.root.let_go(Arc::clone(&self.file));
+        }
+    }
+}
+
 /// Appends up to `length` bytes, fewer only at the end of the file.
 fn append(file: &OwnedFd, offset: u64, length: usize, buffer: &mut Vec<u8>) -> Result<(), Fault> {
     let end = buffer.len().saturating_add(length);

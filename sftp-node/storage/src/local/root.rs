@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ferryd_domain::Fault;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -80,6 +80,23 @@ impl Root {
 
     pub(super) fn lane(&self) -> &Lane {
         &self.lane
+    }
+
+    /// Drops on the pool what may ask the disk when it is dropped. Without a runtime that is done
+    /// here.
+    pub(super) fn let_go(self: &Arc<Self>, held: impl Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let root = Arc::clone(self);
+            runtime.spawn(async move {
+                let dropped = root.lane().on_pool(move || {
+                    drop(held);
+                    Ok(())
+                });
+                if let Err(error) = dropped.await {
+                    tracing::debug!(%error, "a file was not closed on the pool");
+                }
+            });
+        }
     }
 
     pub(super) fn owner(&self) -> Ownership {

@@ -144,11 +144,8 @@ impl Drop for Writer {
             return;
         }
         let changes_nothing = self.upload.has_ended() && self.upload.replaced().is_none();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && !changes_nothing
-        {
-            let held = (Arc::clone(&self.upload), self.file.clone());
-            runtime.spawn_blocking(move || drop(held));
+        if !changes_nothing {
+            self.file.root().let_go((Arc::clone(&self.upload), self.file.clone()));
         }
     }
 }
