@@ -54,9 +54,18 @@ impl Program {
 
     /// Returns the resident memory in bytes.
     pub fn resident(&self) -> u64 {
+        self.status("VmRSS:").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Returns the number of threads.
+    pub fn threads(&self) -> usize {
+        self.status("Threads:").parse().unwrap()
+    }
+
+    fn status(&self, field: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim().to_owned()
     }
 
     /// Returns the id of the process.

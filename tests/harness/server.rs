@@ -137,6 +137,11 @@ impl Server {
         self.data_plane().resident()
     }
 
+    /// Returns the number of threads of the process that serves SFTP.
+    pub fn threads(&self) -> usize {
+        self.data_plane().threads()
+    }
+
     /// Returns the records that the data plane has logged so far.
     pub fn records(&self) -> Vec<Value> {
         let log = self.data_plane().log();

@@ -5,17 +5,21 @@ mod slow_folder;
 
 use std::time::{Duration, Instant};
 
+use ferryd_tests::keys::client_key;
 use ferryd_tests::raw_sftp::flags;
 use ferryd_tests::wait::soon;
 use ferryd_tests::wire::{Fields, Reader, packet};
-use ferryd_tests::{RawSftp, Server, Topology, User, both_topologies, until};
+use ferryd_tests::{Connection, RawSftp, Server, Topology, User, both_topologies, until};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use slow_folder::SlowFolder;
 
 both_topologies!(
     a_stalled_file_system_holds_up_only_its_account,
     clients_that_leave_a_stalled_file_system_hold_up_nobody,
+    readers_that_leave_a_stalled_file_system_hold_up_nobody,
+    logins_to_a_stalled_home_leave_threads_for_others,
     an_upload_to_a_stalled_file_system_is_held_back,
 );
 
@@ -96,8 +100,8 @@ async fn a_stalled_file_system_holds_up_only_its_account(topology: Topology) {
     // Logins of the account wait as well; the logins of others do not.
     let address = server.sftp();
     let late = tokio::spawn(async move {
-        let mut connection = ferryd_tests::Connection::open(address).await;
-        connection.offer_key("slow", ferryd_tests::keys::client_key()).await
+        let mut connection = Connection::open(address).await;
+        connection.offer_key("slow", client_key()).await
     });
     let during = work(&server, &bob).await;
     let again = work(&server, &bob).await;
@@ -143,6 +147,77 @@ async fn clients_that_leave_a_stalled_file_system_hold_up_nobody(topology: Topol
     .await;
     let mut sftp = server.sftp_of(&slow).await;
     assert_eq!(sftp.list("/").await.unwrap().len(), SESSIONS);
+    server.assert_running();
+}
+
+/// Closing a file may ask its file system, too.
+async fn readers_that_leave_a_stalled_file_system_hold_up_nobody(topology: Topology) {
+    let mut server = Server::start(topology).await;
+    let bob = server.user("bob").await;
+    bob.put("big", vec![7; 64 << 20]);
+    let Some((folder, slow)) = slow_user(&server).await else { return };
+    server.sftp_of(&slow).await.put("/file", b"content").await.unwrap();
+    let mut readers = Vec::new();
+    for _ in 0..SESSIONS {
+        let mut sftp = server.sftp_of(&slow).await;
+        for _ in 0..20 {
+            sftp.open("/file", flags::READ).await.unwrap();
+        }
+        readers.push(sftp);
+    }
+    let before = server.threads();
+    folder.stall();
+    for sftp in readers {
+        sftp.connection().close().await;
+    }
+    until("a call that waits", async || folder.holds_a_call().then_some(())).await;
+    soon("the others", work(&server, &bob)).await;
+    let threads = server.threads();
+    println!("{topology:?}: {before} threads before, {threads} during the stall");
+    assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
+    assert!(threads < before + 80, "{threads} threads");
+    folder.release();
+    until("the end of the sessions", async || {
+        server.connections_of("slow").await.is_empty().then_some(())
+    })
+    .await;
+    server.assert_running();
+}
+
+/// More logins than a pool has threads wait for one home.
+async fn logins_to_a_stalled_home_leave_threads_for_others(topology: Topology) {
+    const LOGINS: usize = 600;
+    let patient = json!({ "sftpd": { "login_grace_time": 600 } });
+    let mut server = Server::with(topology, patient).await;
+    let bob = server.user("bob").await;
+    bob.put("big", vec![7; 64 << 20]);
+    let Some((folder, slow)) = slow_user(&server).await else { return };
+    let mut connections = Vec::new();
+    for _ in 0..LOGINS {
+        connections.push(Connection::open(server.sftp()).await);
+    }
+    let before = server.threads();
+    folder.stall();
+    let mut logins = JoinSet::new();
+    for mut connection in connections {
+        logins.spawn(async move { connection.offer_key("slow", client_key()).await });
+    }
+    until("logins that wait", async || {
+        let tried = server.metric("sftpgo_public_key_login_attempts_total").await?;
+        (tried >= LOGINS as f64 && folder.holds_a_call()).then_some(())
+    })
+    .await;
+    soon("the others", work(&server, &bob)).await;
+    let threads = server.threads();
+    println!("{topology:?}: {before} threads before, {threads} while {LOGINS} logins wait");
+    assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
+    assert!(threads < before + 100, "{threads} threads");
+    while let Some(ended) = logins.try_join_next() {
+        assert!(!matches!(ended, Ok(true)), "a login did not wait");
+    }
+    folder.release();
+    soon("a login", server.sftp_of(&slow)).await.list("/").await.unwrap();
+    logins.shutdown().await;
     server.assert_running();
 }
 

@@ -8,6 +8,7 @@ mod confine;
 mod copy_range;
 mod cursor;
 mod fault;
+mod gate;
 mod lane;
 mod lister;
 mod ownership;
@@ -30,6 +31,7 @@ use ferryd_domain::{Fault, VirtualPath};
 use crate::{Capabilities, Links, Place, Storage};
 use place::LocalPlace;
 
+pub(crate) use gate::{OPENS, WALKS};
 pub use ownership::Ownership;
 pub(crate) use root::give_directory;
 pub use root::{LocalOptions, Root};

@@ -1,6 +1,6 @@
 //! From the settings of an account to its storage. Called once per session, after login.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ferryd_domain::{
@@ -9,7 +9,7 @@ use ferryd_domain::{
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 
-use crate::local::{self, LocalOptions, LocalStorage, Ownership, Root};
+use crate::local::{self, LocalOptions, LocalStorage, OPENS, Ownership, Root, WALKS};
 use crate::mounts::{Mount, MountedStorage};
 use crate::{Links, Storage};
 
@@ -43,7 +43,7 @@ pub async fn open(account: &Account, options: &OpenOptions) -> Result<Arc<dyn St
 /// As [`open`]; a missing home stores nothing. `Failed` when it was told to stop.
 pub async fn count(
     account: &Account,
-    goes_on: impl Fn() -> bool + Send + 'static,
+    goes_on: impl Fn() -> bool + Send + Sync + 'static,
 ) -> Result<QuotaUsage, Fault> {
     match account.filesystem.provider {
         StorageProvider::Local => {}
@@ -53,27 +53,25 @@ pub async fn count(
     }
     let home = absolute(&account.home_dir)?.to_owned();
     let mapped = account.virtual_folders.iter().map(|folder| folder.mapped_path.clone());
-    let directories: Vec<String> = std::iter::once(home).chain(mapped).collect();
-    blocking(move || {
-        directories.iter().try_fold(QuotaUsage::default(), |sum, directory| {
-            let usage = local::usage(Path::new(directory), &goes_on)?;
-            Ok(sum.changed_by(usage.size, usage.files))
-        })
-    })
-    .await
+    let goes_on = Arc::new(goes_on);
+    let mut sum = QuotaUsage::default();
+    for directory in std::iter::once(home).chain(mapped).map(PathBuf::from) {
+        let (path, goes_on) = (directory.clone(), Arc::clone(&goes_on));
+        let usage = WALKS.run(&directory, move || local::usage(&path, goes_on.as_ref())).await?;
+        sum = sum.changed_by(usage.size, usage.files);
+    }
+    Ok(sum)
 }
 
 async fn open_local(account: &Account, options: &OpenOptions) -> Result<Arc<dyn Storage>, Fault> {
     let options = LocalOptions { umask: options.umask, owner: Ownership::of(account) };
-    let home = absolute(&account.home_dir)?.to_owned();
-    let folders = account.virtual_folders.clone();
-    let (home, mounts) = blocking(move || {
-        let home = open_home(Path::new(&home), options)?;
-        let mounts: Result<Vec<Mount>, Fault> =
-            folders.iter().map(|folder| open_folder(folder, options)).collect();
-        Ok((home, mounts?))
-    })
-    .await?;
+    let directory = PathBuf::from(absolute(&account.home_dir)?);
+    let path = directory.clone();
+    let home = OPENS.run(&directory, move || open_home(&path, options)).await?;
+    let mut mounts = Vec::with_capacity(account.virtual_folders.len());
+    for folder in &account.virtual_folders {
+        mounts.push(open_folder(folder, options).await?);
+    }
     let home: Arc<dyn Storage> = Arc::new(home);
     if mounts.is_empty() {
         return Ok(home);
@@ -125,13 +123,15 @@ fn make_home(home: &Path, options: LocalOptions) -> Result<(), Fault> {
 }
 
 /// Opens a mapped directory; one that is missing is shown and cannot be entered.
-fn open_folder(folder: &VirtualFolder, options: LocalOptions) -> Result<Mount, Fault> {
+async fn open_folder(folder: &VirtualFolder, options: LocalOptions) -> Result<Mount, Fault> {
     let path = VirtualPath::parse(folder.virtual_path.as_bytes())?;
-    let mapped = Path::new(&folder.mapped_path);
+    let mapped = PathBuf::from(&folder.mapped_path);
     if path.is_root() || !mapped.is_absolute() {
         return Err(Fault::invalid("virtual folder must have absolute paths below /"));
     }
-    let storage = match Root::open(mapped, options) {
+    let directory = mapped.clone();
+    let opened = OPENS.run(&directory, move || Root::open(&mapped, options)).await;
+    let storage = match opened {
         Ok(root) => Some(Arc::new(LocalStorage::new(root)) as Arc<dyn Storage>),
         Err(error) => {
             tracing::warn!(%error, folder = %path, "a virtual folder cannot be opened");
@@ -161,12 +161,4 @@ async fn make_parents(home: &dyn Storage, folder: &VirtualPath) {
             }
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Fault::internal("opening a storage").because(error))?
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ferryd_domain::Fault;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls of one storage on the pool at once.
 const CALLS_PER_STORAGE: usize = 16;
@@ -96,7 +96,8 @@ impl Lane {
     }
 }
 
-async fn place_in(calls: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit, Fault> {
+/// Waits for one of the places.
+pub(super) async fn place_in(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
     Arc::clone(calls)
         .acquire_owned()
         .await

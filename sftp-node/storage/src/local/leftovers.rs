@@ -10,6 +10,7 @@ use ferryd_domain::Fault;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::gate::WALKS;
 use super::spot::CAREFUL;
 use super::tree::regular_files;
 use super::writer::is_temporary;
@@ -28,9 +29,8 @@ pub async fn sweep(
     started: SystemTime,
     goes_on: impl Fn() -> bool + Send + 'static,
 ) -> Result<u64, Fault> {
-    tokio::task::spawn_blocking(move || sweep_now(&directory, started, &goes_on))
-        .await
-        .map_err(|error| Fault::internal("sweep").because(error))?
+    let path = directory.clone();
+    WALKS.run(&directory, move || sweep_now(&path, started, &goes_on)).await
 }
 
 /// Marks a temporary file as one of an upload that runs, until it is closed; a crash closes it.
