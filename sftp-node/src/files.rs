@@ -40,7 +40,7 @@ use throttle::UserThrottle;
 pub(crate) use copy::{Copied, Range, Source, copy};
 pub(crate) use list::Directory;
 pub(crate) use read::Download;
-pub(crate) use write::{Upload, UploadFlags};
+pub(crate) use write::{Upload, UploadFlags, split_front};
 
 /// A user's files, as one session sees them. Cheap to clone.
 #[derive(Clone)]

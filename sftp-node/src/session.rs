@@ -140,6 +140,7 @@ impl Session {
 
     /// Closes the connection at once.
     pub fn kill(&self) {
+        self.transfers.give_up();
         if let Some(connection) = self.connection.upgrade() {
             connection.kill();
         }
@@ -147,6 +148,7 @@ impl Session {
 
     /// Gives the place of the session back, when its channels have said what they changed.
     pub async fn end(&self, context: &NodeContext) {
+        self.transfers.give_up();
         if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {
             tracing::warn!(sender = "sftpd", connection_id = %self.id, "a channel does not end");
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ferryd_tests::raw_sftp::{RawSftp, flags};
+use ferryd_tests::wait::until;
 use ferryd_tests::wire::Fields;
 use ferryd_tests::{Server, Topology, both_topologies};
 use serde_json::json;
@@ -11,6 +12,8 @@ both_topologies!(
     the_average_of_a_download_is_the_limit,
     sessions_share_the_limit_of_their_user,
     an_upload_has_no_bursts,
+    an_upload_with_many_writes_in_flight_has_no_bursts,
+    a_large_write_is_stored_at_the_rate,
     directions_have_limits_of_their_own,
 );
 
@@ -101,6 +104,59 @@ async fn an_upload_has_no_bursts(topology: Topology) {
     assert!((900_000.0..1_100_000.0).contains(&rate), "{rate}");
     let window = largest_window(&arrived);
     assert!(window <= 500_000, "{window} bytes in 250 ms");
+}
+
+/// Writes as a pipelining client does until the time is over; returns when how much was
+/// acknowledged.
+async fn upload(sftp: &mut RawSftp, block: usize, time: Duration) -> Vec<(Duration, usize)> {
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    let data = vec![7; block];
+    let begin = Instant::now();
+    let mut stored = Vec::new();
+    let mut at = 0_u64;
+    for _ in 0..16 {
+        post_write(sftp, &handle, &mut at, &data).await;
+    }
+    while begin.elapsed() < time {
+        sftp.receive().await.unwrap().outcome().unwrap();
+        stored.push((begin.elapsed(), block));
+        post_write(sftp, &handle, &mut at, &data).await;
+    }
+    stored
+}
+
+async fn post_write(sftp: &mut RawSftp, handle: &[u8], at: &mut u64, data: &[u8]) {
+    sftp.post(6, &Fields::new().string(handle).u64(*at).string(data)).await;
+    *at += data.len() as u64;
+}
+
+async fn an_upload_with_many_writes_in_flight_has_no_bursts(topology: Topology) {
+    for (limit, block) in [(64, 2_048), (1_000, 16_384), (8_000, 32_768)] {
+        let server = Server::start(topology).await;
+        let alice = server.user_with("alice", json!({ "upload_bandwidth": limit })).await;
+        let mut sftp = server.sftp_of(&alice).await;
+        let stored = upload(&mut sftp, block, Duration::from_secs(5)).await;
+        let (rate, wanted) = (rate(&stored), f64::from(limit) * 1000.0);
+        let window = largest_window(&stored);
+        println!("{limit} KB/s: {rate:.0} bytes a second, at most {window} in 250 ms");
+        assert!((0.9..1.1).contains(&(rate / wanted)), "{rate} instead of {wanted}");
+        assert!((window as f64) <= wanted / 4.0 * 2.0, "{window} bytes in 250 ms");
+    }
+}
+
+async fn a_large_write_is_stored_at_the_rate(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "upload_bandwidth": 100 })).await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    let begin = Instant::now();
+    post_write(&mut sftp, &handle, &mut 0, &[7; 250_000]).await;
+    let size = || std::fs::metadata(alice.path("file")).unwrap().len();
+    until("the first part to be stored", async || (size() > 0).then_some(())).await;
+    assert!(size() < 250_000, "not all of it at once");
+    sftp.receive().await.unwrap().outcome().unwrap();
+    assert!(begin.elapsed() > Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!(size(), 250_000);
 }
 
 async fn directions_have_limits_of_their_own(topology: Topology) {

@@ -1,6 +1,7 @@
 //! Uploads: a file open for writing, within the quota, at the account's rate.
 
 mod ending;
+mod pieces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use super::quota::Room;
 use super::tally::{Delta, Open};
 use super::throttle::Bucket;
 use crate::session::transfers::TransferGuard;
+use pieces::length_of;
+
+pub(crate) use pieces::split_front;
 
 /// Mode of a new file before the umask.
 const FILE_MODE: u32 = 0o666;
@@ -192,13 +196,8 @@ impl Upload {
     /// # Errors
     /// `QuotaExceeded`, `Failed`; the transfer then counts as broken.
     pub async fn write(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
-        let length: usize = data.iter().map(Bytes::len).sum();
-        let stored = self.store(offset, length, data).await;
-        match &stored {
-            Ok(()) => self.progress.moved(length as u64),
-            Err(fault) => self.break_with(fault),
-        }
-        stored
+        let stored = self.store(offset, data).await;
+        stored.inspect_err(|fault| self.break_with(fault))
     }
 
     /// Stores as [`write`](Self::write), but a failure does not break the transfer: the caller
@@ -207,15 +206,26 @@ impl Upload {
     /// # Errors
     /// `QuotaExceeded`, `Failed`.
     pub async fn try_write(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
-        let length: usize = data.iter().map(Bytes::len).sum();
-        self.store(offset, length, data).await?;
-        self.progress.moved(length as u64);
-        Ok(())
+        self.store_at_once(offset, data).await
     }
 
-    async fn store(&self, offset: u64, length: usize, data: Vec<Bytes>) -> Result<(), Fault> {
+    /// Stores in pieces that keep to the account's rate.
+    async fn store(&self, mut offset: u64, mut data: Vec<Bytes>) -> Result<(), Fault> {
+        if let Some(most) = self.piece() {
+            while length_of(&data) > most {
+                self.store_at_once(offset, split_front(&mut data, most)).await?;
+                offset = offset.saturating_add(most as u64);
+            }
+        }
+        self.store_at_once(offset, data).await
+    }
+
+    async fn store_at_once(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        let length = length_of(&data);
         self.admit(offset, length).await?;
-        self.handle.write_at(offset, data).await
+        self.handle.write_at(offset, data).await?;
+        self.progress.moved(length as u64);
+        Ok(())
     }
 
     /// Waits until this many bytes may be stored at `offset`.
@@ -228,7 +238,10 @@ impl Upload {
             .filter(|end| i64::try_from(*end).is_ok())
             .ok_or_else(|| Fault::failed("offset too large"))?;
         if let Some(bucket) = &self.files.shared.throttle.upload {
-            bucket.take(length).await;
+            tokio::select! {
+                () = bucket.take(length) => {}
+                () = self.progress.gone() => return Err(Fault::failed("the client is gone")),
+            }
         }
         self.make_room(end).await
     }
@@ -308,7 +321,7 @@ impl Upload {
     }
 
     /// Returns how much should be stored at once so that the account's rate is kept smoothly.
-    pub(super) fn piece(&self) -> Option<usize> {
+    pub fn piece(&self) -> Option<usize> {
         self.files.shared.throttle.upload.as_ref().map(Bucket::piece)
     }
 }

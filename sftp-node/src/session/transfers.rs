@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferryd_control_plane::{TransferDirection, TransferStatus};
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
 
@@ -15,6 +16,7 @@ use crate::clock::now_ms;
 pub(crate) struct Transfers {
     running: Mutex<HashMap<u64, Arc<Progress>>>,
     next: AtomicU64,
+    gone: CancellationToken,
 }
 
 /// How far a transfer has come.
@@ -45,6 +47,11 @@ impl Transfers {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.running.lock().insert(number, Arc::clone(&progress));
         TransferGuard { transfers: Arc::clone(self), number, progress }
+    }
+
+    /// Notes that the client is gone: nothing waits for its turn any more.
+    pub fn give_up(&self) {
+        self.gone.cancel();
     }
 
     /// Tells whether nothing is running.
@@ -102,6 +109,11 @@ impl TransferGuard {
         if progress.last_second.swap(second, Ordering::Relaxed) != second {
             progress.last_activity.store(now_ms(), Ordering::Relaxed);
         }
+    }
+
+    /// Returns when the client is gone.
+    pub async fn gone(&self) {
+        self.transfers.gone.cancelled().await;
     }
 
     /// Returns the bytes so far.

@@ -61,7 +61,7 @@ impl Dispatcher {
                 Err((id, fault)) => self.fail(id, &fault),
             },
             Frame::Whole(packet) => {
-                self.flush_gather().await;
+                self.flush_gather().await?;
                 self.packet(&packet).await?;
             }
         }
@@ -73,7 +73,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Exhausted`] when the client has too much waiting.
     pub async fn flush(&mut self) -> Result<(), Exhausted> {
-        self.flush_gather().await;
+        self.flush_gather().await?;
         self.flush_replies()
     }
 
@@ -93,7 +93,10 @@ impl Dispatcher {
 
     /// Ends what the client has left open.
     pub async fn abort_open(&mut self) {
-        self.flush_gather().await;
+        // What cannot be answered any more is stored nonetheless.
+        if let Some(gather) = self.gather.take() {
+            gather.store(&mut self.out).await;
+        }
         self.handles.abort_all().await;
     }
 

@@ -12,7 +12,7 @@ use super::handles::{HandleKey, Open, invalid};
 use super::replies::{Pending, ReadBack, Waiting};
 use super::requests::WriteRequest;
 use super::status;
-use crate::files::{Upload, UploadFlags};
+use crate::files::{Upload, UploadFlags, split_front};
 
 /// Flags of OPEN (draft section 6.3).
 mod flag {
@@ -50,7 +50,12 @@ impl Gather {
     fn continues_with(&self, request: &WriteRequest, length: usize) -> bool {
         self.handle == request.handle
             && self.offset.checked_add(self.length as u64) == Some(request.offset)
-            && self.length + length <= GATHER
+            && self.length + length <= self.most()
+    }
+
+    /// Returns how much may go together: at a limited rate no more than one step of it.
+    fn most(&self) -> usize {
+        self.upload.piece().map_or(GATHER, |piece| piece.min(GATHER))
     }
 
     fn add(&mut self, id: u32, length: usize, data: Vec<Bytes>) {
@@ -61,7 +66,7 @@ impl Gather {
 
     /// Stores everything and appends the replies. When that fails each WRITE is tried alone, so
     /// that each gets the answer that is its own.
-    async fn store(self, out: &mut Vec<u8>) {
+    pub(super) async fn store(self, out: &mut Vec<u8>) {
         if self.requests.len() == 1 {
             let stored = self.upload.write(self.offset, self.data).await;
             return self.requests.iter().for_each(|part| put_result(out, part.id, &stored));
@@ -82,25 +87,6 @@ impl Gather {
             offset += part.length as u64;
         }
     }
-}
-
-/// Takes `length` bytes from the front of the pieces.
-fn split_front(pieces: &mut Vec<Bytes>, length: usize) -> Vec<Bytes> {
-    let mut front = Vec::new();
-    let mut missing = length;
-    let mut rest = Vec::new();
-    for mut piece in pieces.drain(..) {
-        let step = missing.min(piece.len());
-        if step > 0 {
-            front.push(piece.split_to(step));
-            missing -= step;
-        }
-        if !piece.is_empty() {
-            rest.push(piece);
-        }
-    }
-    *pieces = rest;
-    front
 }
 
 fn put_result(out: &mut Vec<u8>, id: u32, result: &Result<(), Fault>) {
@@ -171,7 +157,7 @@ impl Dispatcher {
             gather.add(request.id, length, data);
             return Ok(());
         }
-        self.flush_gather().await;
+        self.flush_gather().await?;
         let WriteRequest { id, handle, offset } = request;
         let Ok(Open::Upload(upload)) = self.handles.get(handle) else {
             self.fail(id, &invalid());
@@ -191,11 +177,15 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Hands the WRITEs that have collected to the storage.
-    pub(super) async fn flush_gather(&mut self) {
-        if let Some(gather) = self.gather.take() {
-            gather.store(&mut self.out).await;
+    /// Hands the WRITEs that have collected to the storage. At a limited rate that takes its
+    /// time, and the answers to what is stored already do not wait for it.
+    pub(super) async fn flush_gather(&mut self) -> Result<(), Exhausted> {
+        let Some(gather) = self.gather.take() else { return Ok(()) };
+        if gather.upload.piece().is_some() {
+            self.flush_replies()?;
         }
+        gather.store(&mut self.out).await;
+        Ok(())
     }
 
     /// CLOSE: behind the requests of the handle that wait.
@@ -256,21 +246,5 @@ fn upload_flags(flags: u32) -> UploadFlags {
         truncate: flags & flag::TRUNC != 0,
         exclusive: flags & flag::EXCL != 0,
         append: flags & flag::APPEND != 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_front_is_split_off_whatever_the_pieces() {
-        let mut pieces = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"defg")];
-        assert_eq!(
-            split_front(&mut pieces, 5),
-            [Bytes::from_static(b"abc"), Bytes::from_static(b"de")]
-        );
-        assert_eq!(pieces, [Bytes::from_static(b"fg")]);
-        assert_eq!(split_front(&mut pieces, 0), Vec::<Bytes>::new());
     }
 }
