@@ -59,13 +59,15 @@ fn find_algorithm(line: &str) -> Option<(&'static str, usize, &str)> {
     })
 }
 
-/// Splits at blanks outside of double quotes, as options may hold quoted blanks.
+/// Splits at blanks outside of double quotes, as options may hold quoted blanks. A quote behind a
+/// backslash is part of what is quoted.
 fn split_words(line: &str) -> Vec<&str> {
-    let mut quoted = false;
+    let (mut quoted, mut escapes) = (false, false);
     line.split(|letter: char| {
-        if letter == '"' {
+        if letter == '"' && !escapes {
             quoted = !quoted;
         }
+        escapes = letter == '\\';
         !quoted && (letter == ' ' || letter == '\t')
     })
     .filter(|word| !word.is_empty())
@@ -107,6 +109,9 @@ mod tests {
             format!("ssh-ed25519 {KEY} bob@host"),
             format!("no-pty,command=\"echo a b\" ssh-ed25519 {KEY} x"),
             format!("  ssh-ed25519   {KEY}\n"),
+            format!("command=\"say \\\"a b\\\" twice\" ssh-ed25519 {KEY}"),
+            format!("command=\"say \\\"\",no-pty ssh-ed25519 {KEY} a \"comment"),
+            format!("environment=\"A=\\\"\"\tssh-ed25519\t{KEY}"),
         ] {
             assert_eq!(PublicKeyLine::parse(&line).unwrap(), bare, "{line}");
         }
@@ -121,6 +126,7 @@ mod tests {
             format!("ssh-rsa {KEY}"),
             format!("ssh-ed25519 {}", &KEY[..40]),
             "hello world".to_owned(),
+            format!("command=\"never closed \\\" ssh-ed25519 {KEY}"),
         ] {
             assert!(PublicKeyLine::parse(&line).is_err(), "{line}");
         }

@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::account::ACTIVE;
 use crate::{Account, Fault, FaultKind};
+
+/// Length of the prefix of all IPv4-mapped addresses, `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
 
 /// How a user proves who he is (RFC 4252, RFC 4256).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,10 +87,21 @@ pub fn check_way(account: &Account, method: LoginMethod, from: IpAddr) -> Result
 
 fn address_allowed(account: &Account, from: IpAddr) -> bool {
     let within = |networks: &[String]| {
-        networks.iter().any(|n| n.parse::<IpNet>().is_ok_and(|network| network.contains(&from)))
+        networks.iter().filter_map(|n| network(n)).any(|network| network.contains(&from))
     };
     let filters = &account.filters;
     !within(&filters.denied_ip) && (filters.allowed_ip.is_empty() || within(&filters.allowed_ip))
+}
+
+/// Parses a network. One of IPv4-mapped addresses is a network of IPv4, as the address of a client
+/// is (RFC 4291 section 2.5.5.2).
+fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok()?;
+    let IpNet::V6(wide) = network else { return Some(network) };
+    let mapped = wide.addr().to_ipv4_mapped().zip(wide.prefix_len().checked_sub(MAPPED_PREFIX));
+    mapped.map_or(Some(network), |(address, length)| {
+        Ipv4Net::new(address, length).ok().map(IpNet::V4)
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +132,22 @@ mod tests {
     fn an_ipv4_address_is_not_in_an_ipv6_network() {
         assert!(!from(&["::/0"], &[], "192.0.2.1"));
         assert!(from(&["192.0.2.0/24"], &[], "::ffff:192.0.2.1"));
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_one_of_ipv4() {
+        for (network, inside, outside) in [
+            ("::ffff:192.0.2.0/120", "192.0.2.7", "192.0.3.7"),
+            ("::ffff:192.0.2.7/128", "192.0.2.7", "192.0.2.8"),
+            ("::ffff:c000:200/120", "::ffff:192.0.2.7", "192.0.3.7"),
+            ("::ffff:0:0/96", "192.0.2.7", "2001:db8::1"),
+        ] {
+            assert!(from(&[network], &[], inside), "{network}");
+            assert!(!from(&[], &[network], inside), "{network}");
+            assert!(!from(&[network], &[], outside), "{network}");
+            assert!(from(&[], &[network], outside), "{network}");
+        }
+        assert!(from(&[], &["::/0", "::/96", "::ffff:0:0/95"], "192.0.2.7"), "wider ones are IPv6");
     }
 
     #[test]
