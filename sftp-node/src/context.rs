@@ -47,6 +47,9 @@ pub(crate) struct NodeContext {
     pub tallies: Tallies,
     /// Removes what earlier runs left behind.
     pub sweep: Sweep,
+    /// Panics that a test asks for.
+    #[cfg(test)]
+    pub defects: crate::defects::Defects,
     next_id: AtomicU64,
 }
 
@@ -80,6 +83,8 @@ impl NodeContext {
             throttles: Throttles::default(),
             tallies: Tallies::default(),
             sweep: Sweep::start(),
+            #[cfg(test)]
+            defects: crate::defects::Defects::default(),
             next_id: AtomicU64::new(0),
             config,
         })

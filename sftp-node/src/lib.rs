@@ -5,6 +5,8 @@ pub mod config;
 
 mod clock;
 mod context;
+#[cfg(test)]
+mod defects;
 mod digest;
 mod files;
 mod host_keys;

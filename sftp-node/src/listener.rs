@@ -69,3 +69,6 @@ fn take(
         Err(error) => tracing::debug!(sender = "sftpd", %peer, %error, "connection lost at once"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! of a connection that does nothing stays small.
 
 pub(crate) mod banner;
-mod channels;
+pub(crate) mod channels;
 pub(crate) mod first_look;
 mod kexinit;
 mod login;
@@ -37,7 +37,7 @@ impl SshHandler {
     ) -> Self {
         Self {
             login: Login::new(Arc::clone(&context), Arc::clone(&connection), client),
-            channels: Channels::new(Arc::clone(&context)),
+            channels: Channels::new(Arc::clone(&context), Arc::clone(&connection)),
             context,
             connection,
         }
@@ -99,6 +99,8 @@ impl Handler for SshHandler {
         reply: ChannelOpenHandle,
         _session: &mut SshSession,
     ) -> Result<(), Self::Error> {
+        #[cfg(test)]
+        self.context.defects.strike(crate::defects::Place::Handler, &self.connection.id);
         self.channels.open(channel, reply).await;
         Ok(())
     }

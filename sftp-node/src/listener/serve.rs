@@ -1,23 +1,28 @@
 //! The life of one connection: grace time until the login, idle time after it, drain at the end.
 
+use std::fmt;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ferryd_control_plane::ConnectionId;
 use ferryd_telemetry::records::{self, ConnectionFailedRecord};
+use futures::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::NodeContext;
 use crate::session::Session;
 use crate::ssh::SshHandler;
+use crate::ssh::channels::ChannelTasks;
 use crate::ssh::first_look;
 use crate::workers::Accepted;
 
 /// How often the idle time is looked at.
-const IDLE_CHECK: Duration = Duration::from_secs(15);
+const IDLE_CHECK: Duration =
+    if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(15) };
 
 /// What the parts of one connection know of one another.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(crate) struct Connection {
     pub tried: AtomicBool,
     /// The session, once logged in.
     pub session: OnceLock<Arc<Session>>,
+    /// What runs on its channels.
+    pub channels: ChannelTasks,
     closing: AtomicBool,
 }
 
@@ -57,11 +64,50 @@ pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
         socket: second,
         tried: AtomicBool::new(false),
         session: OnceLock::new(),
+        channels: ChannelTasks::default(),
         closing: AtomicBool::new(false),
     });
     let grace = Duration::from_secs(context.config.login_grace_time.max(1));
-    let ended = run(socket, &connection, &context, grace, &stop).await;
-    finish(&connection, &context, ended).await;
+    // Also a defect must not leave a session behind that holds a place and room of the quota.
+    let ended = AssertUnwindSafe(run(socket, &connection, &context, grace, &stop)).catch_unwind();
+    let ended = ended.await.unwrap_or_else(|_| Err(Ended::Defect("a panic".to_owned())));
+    if let Err(Ended::Defect(error)) = &ended {
+        tracing::error!(sender = "sftpd", connection_id = %connection.id, error, "a defect ended the connection");
+        connection.kill();
+    }
+    finish(&connection, &context, ended.err().map(|ended| ended.to_string())).await;
+    // One that hangs in its storage still counts as a connection, unless the server stops.
+    tokio::select! {
+        () = connection.channels.ended() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Why a connection has ended before its client ended it.
+#[derive(Debug)]
+enum Ended {
+    /// The client or the network broke it, or it took too long.
+    Broken(String),
+    /// A bug of ours.
+    Defect(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(reason) => f.write_str(reason),
+            Self::Defect(_) => f.write_str("a defect of the server"),
+        }
+    }
+}
+
+impl From<russh::Error> for Ended {
+    fn from(error: russh::Error) -> Self {
+        match error {
+            russh::Error::Join(error) => Self::Defect(error.to_string()),
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }
 
 /// Runs the protocol; returns why it ended.
@@ -71,31 +117,31 @@ async fn run(
     context: &Arc<NodeContext>,
     grace: Duration,
     stop: &CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), Ended> {
     let deadline = Instant::now() + grace;
     let started = async {
         let looked = first_look::look(socket, &context.offers, connection)
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| Ended::Broken(e.to_string()))?;
         let config = context.offers.choose(looked.offer);
         let handler = SshHandler::new(Arc::clone(context), Arc::clone(connection), looked.client);
-        russh::server::run_stream(config, looked.stream, handler).await.map_err(|e| e.to_string())
+        russh::server::run_stream(config, looked.stream, handler).await.map_err(Ended::from)
     };
     // Boxed: its memory goes back when the connection has started.
     let mut running = match tokio::time::timeout_at(deadline, Box::pin(started)).await {
         Ok(started) => started?,
-        Err(_) => return Err("the login took too long".to_owned()),
+        Err(_) => return Err(Ended::Broken("the login took too long".to_owned())),
     };
     let mut drain = Drain::new(stop.clone(), context.drain_timeout());
     let check = tokio::time::sleep_until(next_check(deadline));
     tokio::pin!(check);
     loop {
         tokio::select! {
-            ended = &mut running => return ended.map_err(|error| error.to_string()),
+            ended = &mut running => return ended.map_err(Ended::from),
             () = &mut check => {
                 if let Some(reason) = expired(connection, context, deadline) {
                     connection.kill();
-                    return Err(reason);
+                    return Err(Ended::Broken(reason));
                 }
                 check.as_mut().reset(next_check(deadline));
             }
@@ -113,6 +159,8 @@ fn next_check(deadline: Instant) -> Instant {
 
 /// Tells why the connection has to end now, if it has to.
 fn expired(connection: &Connection, context: &NodeContext, deadline: Instant) -> Option<String> {
+    #[cfg(test)]
+    context.defects.strike(crate::defects::Place::Connection, &connection.id);
     let Some(session) = connection.session.get() else {
         return (Instant::now() >= deadline).then(|| "the login took too long".to_owned());
     };
@@ -120,13 +168,13 @@ fn expired(connection: &Connection, context: &NodeContext, deadline: Instant) ->
     (!limit.is_zero() && session.idle_for() >= limit).then(|| "idle for too long".to_owned())
 }
 
-async fn finish(connection: &Connection, context: &NodeContext, ended: Result<(), String>) {
+async fn finish(connection: &Connection, context: &NodeContext, reason: Option<String>) {
     if let Some(session) = connection.session.get() {
         session.end(context).await;
-        let reason = ended.err().unwrap_or_default();
+        let reason = reason.unwrap_or_default();
         tracing::debug!(sender = "sftpd", connection_id = %connection.id, reason, "connection closed");
     } else if !connection.tried.load(Ordering::Relaxed) {
-        let error = ended.err().unwrap_or_else(|| "closed before any login attempt".to_owned());
+        let error = reason.unwrap_or_else(|| "closed before any login attempt".to_owned());
         login_failed(connection.peer.ip(), "", "no_auth_tryed", &error);
     }
 }

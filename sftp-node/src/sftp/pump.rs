@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::dispatch::Dispatcher;
 use super::frames::{BrokenStream, Frames};
@@ -43,7 +44,9 @@ pub(crate) async fn serve(
     let (mut incoming, outgoing) = channel.split();
     let outgoing = Arc::new(outgoing);
     let queue = Arc::new(Queue::new(&context.reply_budget));
+    // A writer alone would wait for ever: a defect here must not leave it behind.
     let writer = tokio::spawn(writer::run(Arc::clone(&outgoing), Arc::clone(&queue)));
+    let writer = AbortOnDropHandle::new(writer);
     let mut dispatcher = Dispatcher::new(&session, Arc::clone(&queue));
     let end = read_all(&mut incoming, &mut dispatcher, &session).await;
     match &end {
@@ -58,7 +61,7 @@ pub(crate) async fn serve(
         ended = &mut writer => log_panic(ended),
         () = &mut closed => {
             queue.stop();
-            log_panic(writer.await);
+            log_panic((&mut writer).await);
         }
     }
     finish_deferred(&queue).await;

@@ -1,14 +1,19 @@
 //! Channels of a connection: how many, and what they run.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use russh::server::{ChannelOpenHandle, Msg, Session as SshSession};
+use ferryd_control_plane::{Certainty, UsageChange};
+use futures::FutureExt;
+use russh::server::{ChannelOpenHandle, Handle, Msg, Session as SshSession};
 use russh::{Channel, ChannelId, ChannelOpenFailure};
+use tokio_util::task::TaskTracker;
 
 use crate::context::NodeContext;
-use crate::session::{Protocol, Session};
+use crate::listener::serve::Connection;
+use crate::session::{ChannelGuard, Protocol, Session};
 use crate::sftp;
 use crate::ssh_commands::{self, SshCommand};
 
@@ -18,6 +23,7 @@ const MAX_CHANNELS: usize = 64;
 /// The channels of a connection.
 pub(crate) struct Channels {
     context: Arc<NodeContext>,
+    connection: Arc<Connection>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
     /// Channels that run something. A client need not tell us that it saw our close.
     running: Arc<AtomicUsize>,
@@ -41,8 +47,8 @@ impl Drop for Running {
 
 impl Channels {
     /// Makes an empty set.
-    pub fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, waiting: HashMap::new(), running: Arc::default() }
+    pub fn new(context: Arc<NodeContext>, connection: Arc<Connection>) -> Self {
+        Self { context, connection, waiting: HashMap::new(), running: Arc::default() }
     }
 
     /// Accepts a new channel within the limit.
@@ -74,12 +80,9 @@ impl Channels {
         let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
         let guard = session.enter(id.into(), Protocol::Sftp, String::new());
         let running = Running::start(&self.running);
-        let (context, session, handle) =
-            (Arc::clone(&self.context), Arc::clone(session), ssh.handle());
-        tokio::spawn(async move {
-            sftp::serve(channel, handle, context, session).await;
-            drop((guard, running));
-        });
+        let (context, handle) = (Arc::clone(&self.context), ssh.handle());
+        let served = sftp::serve(channel, handle.clone(), context, Arc::clone(session));
+        self.spawn(session, handle, id, (guard, running), served);
         ssh.channel_success(id)
     }
 
@@ -100,11 +103,55 @@ impl Channels {
         ssh.channel_success(id)?;
         let guard = session.enter(id.into(), Protocol::Ssh, command.line.clone());
         let running = Running::start(&self.running);
-        let session = Arc::clone(session);
-        tokio::spawn(async move {
-            ssh_commands::run(command, channel, session).await;
-            drop((guard, running));
-        });
+        let run = ssh_commands::run(command, channel, Arc::clone(session));
+        self.spawn(session, ssh.handle(), id, (guard, running), run);
         Ok(())
+    }
+
+    /// Runs the work of a channel. A defect ends this channel only; what it was writing is not
+    /// accounted, so the account is to be counted anew.
+    fn spawn(
+        &self,
+        session: &Arc<Session>,
+        ssh: Handle,
+        id: ChannelId,
+        guards: (ChannelGuard, Running),
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (context, session) = (Arc::clone(&self.context), Arc::clone(session));
+        #[cfg(test)]
+        let work = context.defects.before(crate::defects::Place::Channel, &session.id, work);
+        self.connection.channels.0.spawn(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                tracing::error!(sender = "sftpd", connection_id = %session.id, "a defect ended a channel");
+                context.outbox.change_usage_later(in_doubt(&context, &session));
+                let closed = ssh.close(id).await;
+                tracing::debug!(sender = "sftpd", connection_id = %session.id, told = closed.is_ok(), "channel closed");
+            }
+            drop(guards);
+        });
+    }
+}
+
+fn in_doubt(context: &NodeContext, session: &Session) -> UsageChange {
+    UsageChange {
+        transfer: context.new_transfer(),
+        username: session.account.username.clone(),
+        size: 0,
+        files: 0,
+        certainty: Certainty::Doubtful,
+    }
+}
+
+/// Owns what runs on the channels of a connection. Channels end when their connection is gone,
+/// as soon as what they have uploaded is accounted; they are never cut off in the middle of that.
+#[derive(Debug, Default)]
+pub(crate) struct ChannelTasks(TaskTracker);
+
+impl ChannelTasks {
+    /// Waits until nothing runs any more; nothing may be started from now on.
+    pub async fn ended(&self) {
+        self.0.close();
+        self.0.wait().await;
     }
 }
