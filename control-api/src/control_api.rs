@@ -24,6 +24,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Whose counters a crash would put in doubt; in the directory of the configuration.
 const RECOVERY_FILE: &str = "quota_recovery.journal";
 
+/// Which nodes had sessions; in the directory of the configuration.
+const NODES_FILE: &str = "attached_nodes.json";
+
 /// What the control plane is built from.
 #[derive(Clone, Debug, Default)]
 pub struct ControlApiSettings {
@@ -62,6 +65,7 @@ pub struct ControlApi {
     accounts: Arc<Accounts>,
     local: Arc<LocalControlPlane>,
     provider: Arc<dyn DataProvider>,
+    config_dir: PathBuf,
     checks: JoinHandle<()>,
 }
 
@@ -99,6 +103,7 @@ impl ControlApi {
             tls,
             accounts,
             local,
+            config_dir: settings.config_dir,
             checks: tokio::spawn(check_provider(Arc::clone(&provider))),
             provider,
         })
@@ -107,6 +112,12 @@ impl ControlApi {
     /// Returns the accounts, for those who start the parts.
     pub fn accounts(&self) -> Arc<Accounts> {
         Arc::clone(&self.accounts)
+    }
+
+    /// Keeps limits of sessions over restarts of this process alone: nodes of its last run are
+    /// waited for. Called before nodes are served; not for a node in this process.
+    pub async fn remember_nodes(&self) {
+        self.local.remember_nodes_in(self.config_dir.join(NODES_FILE)).await;
     }
 
     /// Reads again what may have changed outside: the memory provider's users, the certificate.

@@ -1,6 +1,7 @@
 //! `LocalControlPlane`: the control plane in this process. Delegates to the modules that know;
 //! owns the tasks that free what is lost and write what waits.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::accounts::Accounts;
 use crate::actions::Actions;
 use crate::auth::Auth;
+use crate::former_nodes::{FormerNodes, Waited};
 use crate::logins::{FreshAccounts, LastLogins};
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
@@ -39,6 +41,7 @@ pub struct LocalControlPlane {
     auth: Arc<Auth>,
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
+    former_nodes: Arc<FormerNodes>,
     quota: Arc<Quota>,
     scans: Arc<QuotaScans>,
     recovery: Arc<Recovery>,
@@ -86,6 +89,7 @@ impl LocalControlPlane {
             Arc::clone(&accounts),
         ));
         let fresh = Arc::new(FreshAccounts::default());
+        let former_nodes = Arc::new(FormerNodes::default());
         let last_logins = Arc::new(LastLogins::new(provider));
         let tasks = vec![
             tokio::spawn(Arc::clone(&quota).write_behind()),
@@ -94,6 +98,7 @@ impl LocalControlPlane {
             tokio::spawn(sweep(
                 Arc::clone(&sessions),
                 Arc::clone(&nodes),
+                Arc::clone(&former_nodes),
                 Arc::clone(&quota),
                 Arc::clone(&fresh),
             )),
@@ -106,6 +111,7 @@ impl LocalControlPlane {
             auth,
             sessions,
             nodes,
+            former_nodes,
             quota,
             scans,
             recovery,
@@ -145,6 +151,7 @@ impl LocalControlPlane {
     /// # Errors
     /// `Unavailable` when the usage could not be written.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
+        self.former_nodes.shutdown(&self.sessions, &self.nodes).await;
         let (flushed, (), ()) = tokio::join!(
             self.quota.flush(),
             self.last_logins.flush(),
@@ -153,9 +160,23 @@ impl LocalControlPlane {
         flushed
     }
 
-    /// Returns the account of a session that is to start: as it was looked at a moment ago, or
-    /// as it is now.
+    /// Notes in a file which nodes have sessions, and lets the first logins of accounts with a
+    /// limit of sessions wait for those that the file names now. For nodes in other processes.
+    pub async fn remember_nodes_in(&self, file: PathBuf) {
+        self.former_nodes.remember_in(file).await;
+    }
+
+    /// Returns the account of a session that is to start, once it is known how many sessions it
+    /// has: as it was looked at a moment ago, or as it is now.
     async fn account_for(&self, start: &SessionStart) -> Result<Account, Fault> {
+        let account = self.fresh_account(start).await?;
+        if account.max_sessions <= 0 || self.former_nodes.wait().await? == Waited::No {
+            return Ok(account);
+        }
+        self.fresh_account(start).await
+    }
+
+    async fn fresh_account(&self, start: &SessionStart) -> Result<Account, Fault> {
         if let Some(account) = self.fresh.take(&start.connection, &start.username) {
             return Ok(account);
         }
@@ -175,6 +196,7 @@ impl Drop for LocalControlPlane {
 async fn sweep(
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
+    former_nodes: Arc<FormerNodes>,
     quota: Arc<Quota>,
     fresh: Arc<FreshAccounts>,
 ) {
@@ -184,6 +206,7 @@ async fn sweep(
         ticks.tick().await;
         sessions.sweep();
         nodes.sweep();
+        former_nodes.sweep(&sessions, &nodes);
         quota.sweep();
         fresh.sweep();
     }
@@ -206,6 +229,7 @@ impl ControlPlane for LocalControlPlane {
         let now = crate::clock::now_ms();
         check_account(&account, now)?;
         let lease = self.sessions.open(&account, &start)?;
+        self.former_nodes.list(&start.node).await;
         self.recovery.session_opened(&account);
         if self.writes == Writes::Allowed {
             self.last_logins.note(&start.username, now);
@@ -222,12 +246,17 @@ impl ControlPlane for LocalControlPlane {
     async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
         let id = node.node.clone();
         let commands = self.nodes.attach(node);
+        self.former_nodes.list(&id).await;
+        self.former_nodes.has_told(&id);
         self.upload_sweeps.start(id);
         Ok(commands)
     }
 
     async fn report(&self, report: NodeReport) -> Result<(), Fault> {
+        let id = report.node.clone();
         self.nodes.report(report);
+        self.former_nodes.list(&id).await;
+        self.former_nodes.has_told(&id);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod clock;
 mod control_api;
 pub mod control_plane;
+mod former_nodes;
 pub mod logins;
 pub mod nodes;
 pub mod passwords;

@@ -166,6 +166,11 @@ impl Sessions {
         self.places().by_user.contains_key(username)
     }
 
+    /// Returns the nodes that have sessions.
+    pub fn nodes(&self) -> HashSet<NodeId> {
+        self.places().by_connection.values().map(|place| place.node.clone()).collect()
+    }
+
     /// Returns the accounts whose counters may be wrong because of their sessions.
     pub fn doubts(&self) -> Arc<Doubts> {
         Arc::clone(&self.doubts)

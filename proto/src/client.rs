@@ -39,6 +39,9 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(90);
 /// Limit of every other call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
+/// Limit of taking a place: after a restart the other end may have to wait for the nodes it had.
+const PLACE_LIMIT: Duration = Duration::from_secs(20);
+
 /// Limit of connecting.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -150,7 +153,7 @@ impl ControlPlane for GrpcControlPlane {
 
     async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
         let message = wire::SessionStart::from(start);
-        self.call(CALL_LIMIT, message, async |mut client: Client, m| client.open_session(m).await)
+        self.call(PLACE_LIMIT, message, async |mut client: Client, m| client.open_session(m).await)
             .await
     }
 

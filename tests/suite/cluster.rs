@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ferryd_tests::keys::client_key;
 use ferryd_tests::wait::until_within;
 use ferryd_tests::{Connection, Server, Topology, both_topologies, until};
 use serde_json::json;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, mpsc};
 
 both_topologies!(
     of_fifty_logins_at_once_as_many_get_in_as_may,
@@ -136,5 +137,64 @@ mod split_only {
         }
         first.list("/").await.unwrap();
         second.list("/").await.unwrap();
+    }
+
+    /// How often a node has attached so far.
+    fn attachments(server: &Server) -> usize {
+        let log = std::fs::read_to_string(server.folder().join("control-api.log")).unwrap();
+        log.matches("a node is attached").count()
+    }
+
+    /// Tries to get in without pause until told to stop; returns how often it was tried.
+    async fn try_all_the_time(
+        node: SocketAddr,
+        stop: Arc<AtomicBool>,
+        inside: mpsc::Sender<Connection>,
+    ) -> usize {
+        let mut tries = 0;
+        while !stop.load(Ordering::Acquire) {
+            tries += 1;
+            if let Some(connection) = gets_in(node, "alice").await {
+                let _ = inside.send(connection).await;
+            }
+        }
+        tries
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restarted_control_plane_gives_away_no_place_that_is_taken() {
+        let mut server = Server::start(Topology::Split).await;
+        let nodes = [server.sftp(), server.add_node().await];
+        server.user_with("alice", json!({ "max_sessions": 2 })).await;
+        let first = gets_in(nodes[0], "alice").await.unwrap();
+        let _second = gets_in(nodes[1], "alice").await.unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (winners, mut inside) = mpsc::channel(64);
+        let tries: Vec<_> = (0..6)
+            .map(|number| {
+                let (stop, winners) = (Arc::clone(&stop), winners.clone());
+                tokio::spawn(try_all_the_time(nodes[number % 2], stop, winners))
+            })
+            .collect();
+        for _ in 0..rounds() {
+            let before = attachments(&server);
+            server.lose_control();
+            server.regain_control().await;
+            until_within(Duration::from_secs(20), "both nodes", async || {
+                (attachments(&server) == before + 2).then_some(())
+            })
+            .await;
+            assert!(inside.try_recv().is_err(), "a place was given away that is taken");
+        }
+        first.close().await;
+        let third = until("the place that is free", async || inside.try_recv().ok()).await;
+        stop.store(true, Ordering::Release);
+        let mut all = 0;
+        for attempts in tries {
+            all += attempts.await.unwrap();
+        }
+        assert!(inside.try_recv().is_err(), "only one place was free");
+        println!("{all} logins tried");
+        drop(third);
     }
 }

@@ -253,3 +253,55 @@ async fn a_node_that_starts_is_told_where_uploads_may_have_been_left() {
     let Some(NodeCommand::SweepUploads { account }) = told.first() else { panic!("{told:?}") };
     assert_eq!((&account.username, &account.home_dir), (&bob().username, &bob().home_dir));
 }
+
+#[tokio::test]
+async fn an_orderly_end_leaves_only_nodes_with_sessions_in_the_file() {
+    let local = Local::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nodes");
+    let named = || std::fs::read_to_string(&file).unwrap();
+    local.plane.remember_nodes_in(file.clone()).await;
+    local.provider.add_user(&bob()).await.unwrap();
+    let idle = local.plane.attach_node(info("idle")).await.unwrap();
+    local.plane.open_session(start("c1")).await.unwrap();
+    assert!(named().contains("idle") && named().contains("n1"), "{}", named());
+    drop(idle);
+    local.plane.shutdown(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(named(), r#"["n1"]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_with_a_limit_waits_for_the_nodes_of_the_last_run() {
+    let local = Local::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nodes");
+    std::fs::write(&file, r#"["n2"]"#).unwrap();
+    local.plane.remember_nodes_in(file).await;
+    local.provider.add_user(&Account { max_sessions: 1, ..bob() }).await.unwrap();
+    let free = Account { username: Username::stored("eve"), ..bob() };
+    local.provider.add_user(&free).await.unwrap();
+    let begin = tokio::time::Instant::now();
+    let eve = SessionStart { username: Username::stored("eve"), ..start("c1") };
+    local.plane.open_session(eve).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(1), "no limit, no waiting");
+    let login = tokio::spawn({
+        let plane = Arc::clone(&local.plane);
+        async move { plane.open_session(start("c2")).await }
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!login.is_finished());
+    let taken = ferryd_control_plane::SessionStatus {
+        connection: ConnectionId("c3".into()),
+        username: Username::stored("bob"),
+        client_version: String::new(),
+        client_address: "192.0.2.1:1".parse().unwrap(),
+        connected_at: 0,
+        last_activity: 0,
+        protocol: None,
+        transfers: Vec::new(),
+        ssh_command: String::new(),
+    };
+    let back = NodeInfo { sessions: vec![taken], ..info("n2") };
+    let _commands = local.plane.attach_node(back).await.unwrap();
+    assert_eq!(login.await.unwrap().unwrap_err().kind(), FaultKind::TooManySessions);
+}

@@ -32,6 +32,7 @@ async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) ->
     tracing::debug!(sender = "service", open_files, "limit of open files");
     let servers = Servers::bind(&settings, &options.config_dir).await?;
     let api = ControlApi::build(settings.into_parts(&options.config_dir)).await?;
+    api.remember_nodes().await;
     tell_addresses(&servers.addresses(), log);
     tokio::select! {
         outcome = servers.run(&api, shutdown) => outcome,

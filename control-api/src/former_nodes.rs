@@ -1,0 +1,215 @@
+//! The nodes that may have sessions, kept in a file beside the database of a split control plane.
+//! After a restart those that the file names have to come back before the sessions of an account
+//! can be counted: until then, or until their places have lapsed, logins that a limit concerns wait.
+
+mod roster;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ferryd_control_plane::NodeId;
+use ferryd_domain::Fault;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::nodes::Nodes;
+use crate::sessions::{LIFETIME, Sessions};
+
+/// Logins that may wait at once; further ones are refused.
+const MOST_WAITING: usize = 4096;
+
+/// Whether a login had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It did: what was known of its account may be old.
+    Yes,
+    /// All sessions were known.
+    No,
+}
+
+/// The nodes of this run and those of the run before that have not come back.
+#[derive(Debug)]
+pub(crate) struct FormerNodes {
+    state: Mutex<State>,
+    /// Whether nobody is waited for.
+    complete: watch::Sender<bool>,
+    waiting: Semaphore,
+    /// Held while the file is written.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` when nothing is kept.
+    file: Option<PathBuf>,
+    listed: HashSet<NodeId>,
+    /// Counts the changes of the list.
+    version: u64,
+    /// The version that is in the file.
+    stored: u64,
+    missing: HashSet<NodeId>,
+    /// When the places of those who are missing have lapsed.
+    until: Option<Instant>,
+}
+
+impl Default for FormerNodes {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            complete: watch::Sender::new(true),
+            waiting: Semaphore::new(MOST_WAITING),
+            writing: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl FormerNodes {
+    /// Keeps a file from now on, and waits for those whom it names now.
+    pub(crate) async fn remember_in(&self, file: PathBuf) {
+        let named = roster::read(file.clone()).await;
+        let mut state = self.state();
+        tracing::debug!(sender = "nodes", nodes = named.len(), "nodes of the last run");
+        self.complete.send_replace(named.is_empty());
+        *state = State {
+            file: Some(file),
+            listed: named.clone(),
+            missing: named,
+            until: Some(Instant::now() + LIFETIME),
+            ..State::default()
+        };
+    }
+
+    /// Waits until all sessions of the cluster are known.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many wait already.
+    pub(crate) async fn wait(&self) -> Result<Waited, Fault> {
+        let Some(until) = self.missing_until() else { return Ok(Waited::No) };
+        let _place = self.waiting.try_acquire().map_err(|_| {
+            Fault::unavailable("too many logins wait for the nodes of a restarted control plane")
+        })?;
+        let mut complete = self.complete.subscribe();
+        // At the end of this time their places are free.
+        let _ = tokio::time::timeout_at(until, complete.wait_for(|complete| *complete)).await;
+        Ok(Waited::Yes)
+    }
+
+    /// Notes that a node has told of all its sessions.
+    pub(crate) fn has_told(&self, node: &NodeId) {
+        let mut state = self.state();
+        if state.missing.remove(node) && state.missing.is_empty() {
+            tracing::info!(sender = "nodes", "all nodes of the last run are back");
+            self.complete.send_replace(true);
+        }
+    }
+
+    /// Makes sure that a node is in the file; called before it is told that it has a place, and
+    /// after that place was taken.
+    pub(crate) async fn list(self: &Arc<Self>, node: &NodeId) {
+        if self.enter(node) == Listed::Stored {
+            return;
+        }
+        // A task of its own: a caller that goes away must not end it halfway.
+        let writing = tokio::spawn(Arc::clone(self).store());
+        if let Err(error) = writing.await {
+            tracing::warn!(sender = "nodes", %error, "the nodes were not noted");
+        }
+    }
+
+    /// Gives up those whose places have lapsed, and takes those out of the file that have gone.
+    pub(crate) fn sweep(self: &Arc<Self>, sessions: &Sessions, nodes: &Nodes) {
+        self.give_up_missing();
+        if self.strike(sessions, nodes) {
+            tokio::spawn(Arc::clone(self).store());
+        }
+    }
+
+    /// Leaves those in the file that have sessions: they outlive this process.
+    pub(crate) async fn shutdown(self: &Arc<Self>, sessions: &Sessions, nodes: &Nodes) {
+        self.strike(sessions, nodes);
+        Arc::clone(self).store().await;
+    }
+
+    fn enter(&self, node: &NodeId) -> Listed {
+        let mut state = self.state();
+        if state.file.is_none() {
+            return Listed::Stored;
+        }
+        if state.listed.insert(node.clone()) {
+            state.version += 1;
+        }
+        if state.stored == state.version { Listed::Stored } else { Listed::Waiting }
+    }
+
+    fn missing_until(&self) -> Option<Instant> {
+        let state = self.state();
+        state.until.filter(|until| !state.missing.is_empty() && Instant::now() < *until)
+    }
+
+    fn give_up_missing(&self) {
+        let mut state = self.state();
+        if state.missing.is_empty() || state.until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let missing = std::mem::take(&mut state.missing);
+        tracing::warn!(sender = "nodes", nodes = missing.len(), "nodes of the last run are gone");
+        self.complete.send_replace(true);
+    }
+
+    /// A place that was taken before [`Self::list`] looked is seen here, because both look under
+    /// the same lock.
+    fn strike(&self, sessions: &Sessions, nodes: &Nodes) -> bool {
+        let mut state = self.state();
+        let is_away = |node: &&NodeId| !state.missing.contains(*node) && !nodes.is_attached(node);
+        let mut gone: HashSet<_> = state.listed.iter().filter(is_away).cloned().collect();
+        if gone.is_empty() {
+            return false;
+        }
+        let with_places = sessions.nodes();
+        gone.retain(|node| !with_places.contains(node));
+        state.listed.retain(|node| !gone.contains(node));
+        state.version += u64::from(!gone.is_empty());
+        state.stored != state.version
+    }
+
+    /// Writes the list unless somebody else has.
+    async fn store(self: Arc<Self>) {
+        let _one = self.writing.lock().await;
+        let Some((file, listed, version)) = self.unstored() else { return };
+        let written = roster::write(file.clone(), listed).await;
+        let mut state = self.state();
+        match written {
+            Ok(()) => state.stored = version,
+            Err(error) => {
+                state.file = None;
+                tracing::warn!(
+                    sender = "nodes", file = %file.display(), %error,
+                    "nodes cannot be noted: after a restart limits of sessions hold a little later"
+                );
+            }
+        }
+    }
+
+    fn unstored(&self) -> Option<(PathBuf, HashSet<NodeId>, u64)> {
+        let state = self.state();
+        let file = state.file.clone().filter(|_| state.stored != state.version)?;
+        Some((file, state.listed.clone(), state.version))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the name of a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listed {
+    /// In the file, or nothing is kept.
+    Stored,
+    /// It has to be written.
+    Waiting,
+}
+
+#[cfg(test)]
+mod tests;
