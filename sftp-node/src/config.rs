@@ -56,6 +56,8 @@ pub struct SftpdConfig {
     pub drain_timeout: u64,
     /// Clients that can do AES-GCM get nothing slower, unless `ciphers` says otherwise.
     pub prefer_aes_gcm: bool,
+    /// Keys are exchanged anew after this many bytes in one direction; at least 1 MiB.
+    pub rekey_bytes: u64,
 }
 
 impl Default for SftpdConfig {
@@ -84,6 +86,7 @@ impl Default for SftpdConfig {
             max_connections: 0,
             drain_timeout: 10,
             prefer_aes_gcm: true,
+            rekey_bytes: 1 << 30,
         }
     }
 }
@@ -122,6 +125,10 @@ impl<'de> Deserialize<'de> for HostKeyConfig {
     }
 }
 
+const REKEY_BYTES_LEAST: u64 = 1 << 20;
+/// What OpenSSH allows for ciphers with blocks of 128 bits (RFC 4344 section 3.2).
+const REKEY_BYTES_MOST: u64 = 64 << 30;
+
 /// Commands of exec channels that exist.
 const SSH_COMMANDS: [&str; 13] = [
     "scp",
@@ -151,6 +158,7 @@ impl SftpdConfig {
         self.upload_mode = within("upload_mode", self.upload_mode, 2, &mut warnings);
         self.proxy_protocol = within("proxy_protocol", self.proxy_protocol, 2, &mut warnings);
         self.setstat_mode = within("setstat_mode", self.setstat_mode, 1, &mut warnings);
+        self.check_rekey_bytes(&mut warnings);
         self.check_umask(&mut warnings);
         self.check_commands(&mut warnings);
         self.check_program(&mut warnings);
@@ -173,6 +181,18 @@ impl SftpdConfig {
     /// `InvalidInput`, naming the entry that is neither.
     pub fn proxy_sources(&self) -> Result<Vec<IpNet>, Fault> {
         proxy_sources(&self.proxy_allowed)
+    }
+
+    /// With less, connections would do little else; with more, a key would be used for too long.
+    fn check_rekey_bytes(&mut self, warnings: &mut Vec<String>) {
+        let usable = self.rekey_bytes.clamp(REKEY_BYTES_LEAST, REKEY_BYTES_MOST);
+        if usable != self.rekey_bytes {
+            warnings.push(format!(
+                "sftpd.rekey_bytes: {} is not within {REKEY_BYTES_LEAST} to {REKEY_BYTES_MOST}, {usable} is used",
+                self.rekey_bytes
+            ));
+            self.rekey_bytes = usable;
+        }
     }
 
     fn check_umask(&mut self, warnings: &mut Vec<String>) {
@@ -278,6 +298,17 @@ mod tests {
         let (config, warnings) = config.normalized().unwrap();
         assert_eq!((config.upload_mode, config.proxy_protocol, config.setstat_mode), (0, 0, 0));
         assert_eq!(warnings.len(), 3);
+    }
+
+    #[test]
+    fn keys_are_renewed_neither_all_the_time_nor_never() {
+        let sizes = [(0, 1 << 20), (1 << 20, 1 << 20), (64 << 30, 64 << 30), (u64::MAX, 64 << 30)];
+        for (rekey_bytes, usable) in sizes {
+            let config = SftpdConfig { rekey_bytes, ..SftpdConfig::default() };
+            let (config, warnings) = config.normalized().unwrap();
+            assert_eq!(config.rekey_bytes, usable);
+            assert_eq!(warnings.len(), usize::from(rekey_bytes != usable));
+        }
     }
 
     #[test]

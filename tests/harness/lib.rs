@@ -18,6 +18,7 @@ pub mod ports;
 pub mod program;
 pub mod python;
 pub mod raw_sftp;
+pub mod raw_ssh;
 pub mod server;
 pub mod ssh;
 pub mod topology;

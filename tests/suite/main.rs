@@ -23,6 +23,7 @@ mod floods;
 mod hooks;
 mod hostile;
 mod huge_directory;
+mod key_exchange;
 mod limits;
 mod login;
 mod logs_and_metrics;

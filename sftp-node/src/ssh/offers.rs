@@ -20,8 +20,7 @@ const PACKET: u32 = 65_535;
 const CHANNEL_BUFFER: usize = 16;
 /// Messages that wait for the connection's task.
 const EVENT_BUFFER: usize = 32;
-/// Keys are exchanged anew after this many bytes (RFC 4253 section 9) or an hour.
-const REKEY_BYTES: usize = 1 << 30;
+/// Keys are exchanged anew after an hour (RFC 4253 section 9), or the bytes of the configuration.
 const REKEY_TIME: Duration = Duration::from_secs(3600);
 
 const DEFAULT_KEX: [kex::Name; 8] = [
@@ -80,6 +79,7 @@ impl Offers {
     pub fn build(config: &SftpdConfig, keys: Vec<PrivateKey>) -> Result<Self, Fault> {
         let identification = identification(&config.banner);
         let methods = methods(config);
+        let rekey_bytes = usize::try_from(config.rekey_bytes).unwrap_or(usize::MAX);
         let ciphers = chosen("ciphers", &config.ciphers, &DEFAULT_CIPHERS)?;
         let full =
             |ciphers: Vec<cipher::Name>, keys: Vec<PrivateKey>| -> Result<Arc<Config>, Fault> {
@@ -89,7 +89,7 @@ impl Offers {
                     auth_rejection_time: Duration::ZERO,
                     auth_rejection_time_initial: Some(Duration::ZERO),
                     keys,
-                    limits: Limits::new(REKEY_BYTES, REKEY_BYTES, REKEY_TIME),
+                    limits: Limits::new(rekey_bytes, rekey_bytes, REKEY_TIME),
                     window_size: WINDOW,
                     maximum_packet_size: PACKET,
                     channel_buffer_size: CHANNEL_BUFFER,
