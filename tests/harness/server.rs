@@ -169,6 +169,12 @@ impl Server {
         self.node.take().unwrap().kill();
     }
 
+    /// Ends the processes in order; the folder stays.
+    pub fn end(&mut self) {
+        self.node = None;
+        self.control = None;
+    }
+
     /// Starts the data plane again after [`Self::kill`].
     pub async fn revive(&mut self) {
         self.start_node().await;

@@ -2,6 +2,7 @@
 //! each improvement, here or elsewhere; the first test sees to it that they exist.
 
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ferryd_tests::binaries::workspace;
@@ -9,7 +10,7 @@ use ferryd_tests::keys::{KeyPair, client_key};
 use ferryd_tests::raw_sftp::{code, flags};
 use ferryd_tests::wait::until_within;
 use ferryd_tests::wire::{Attributes, Fields};
-use ferryd_tests::{Server, Topology, both_topologies, until};
+use ferryd_tests::{Connection, Server, Topology, both_topologies, until};
 use serde_json::json;
 
 both_topologies!(
@@ -17,13 +18,17 @@ both_topologies!(
     a_missing_file_is_not_made_without_being_asked_for,
     attributes_of_an_open_download_can_be_set,
     a_size_needs_overwrite_and_upload,
+    nothing_is_changed_when_one_attribute_is_not_permitted,
+    removing_what_was_never_counted_leaves_the_counters_at_zero,
+    a_signal_gives_a_running_transfer_a_time,
+    what_the_end_of_the_server_breaks_leaves_the_old_file,
     a_short_command_is_answered_before_it_ends,
     a_key_is_counted_as_good_after_its_signature_only,
     an_idle_session_ends_and_a_slow_transfer_stays,
 );
 
 /// What is done instead, and the test that shows it.
-const ANSWERS: [(&str, &str); 67] = [
+const ANSWERS: [(&str, &str); 83] = [
     // SFTP and SSH.
     ("a place is taken at the login", "a_login_without_a_channel_holds_a_place"),
     ("descriptors, not paths", "a_link_may_be_swapped_for_a_folder_at_any_moment"),
@@ -64,6 +69,22 @@ const ANSWERS: [(&str, &str); 67] = [
     ("digests of all of the input", "a_digest_of_standard_input_takes_all_of_it"),
     ("answered, then started", "a_short_command_is_answered_before_it_ends"),
     ("idle time to the half minute", "an_idle_session_ends_and_a_slow_transfer_stays"),
+    ("filters hold where links lead", "a_link_opens_no_restricted_folder"),
+    ("all attributes or none", "nothing_is_changed_when_one_attribute_is_not_permitted"),
+    ("links to outside are not read", "a_link_to_outside_is_listed_and_nothing_more"),
+    ("handles of others", "handles_of_another_session_are_refused"),
+    ("the old file is there meanwhile", "an_old_file_can_be_read_until_the_new_one_replaces_it"),
+    ("the old file or the new part", "a_broken_overwrite_leaves_the_old_file_or_the_new_part"),
+    ("appending works on a copy", "appending_changes_the_file_at_its_end_only"),
+    ("a broken append loses nothing", "a_broken_append_loses_nothing_of_the_old_file"),
+    ("without truncation", "bytes_that_are_not_written_stay_without_truncation"),
+    ("a crash leaves nothing", "a_killed_server_leaves_the_old_or_the_new_file_and_nothing_else"),
+    ("never below zero", "removing_what_was_never_counted_leaves_the_counters_at_zero"),
+    ("extensions in any case, for real", "extension_filters_hold_for_every_operation_on_content"),
+    ("no SHA-1", "nothing_with_sha1_is_offered_and_key_exchange_is_strict"),
+    ("RSA host keys with SHA-2", "an_rsa_host_key_signs_with_sha2_only"),
+    ("transfers end in order", "a_signal_gives_a_running_transfer_a_time"),
+    ("the end breaks like a cut", "what_the_end_of_the_server_breaks_leaves_the_old_file"),
     // REST.
     ("a taken name", "a_name_is_taken_once"),
     ("all prefixes of bcrypt", "hashes_of_other_systems_are_taken_as_they_are"),
@@ -193,6 +214,106 @@ async fn a_size_needs_overwrite_and_upload(topology: Topology) {
     user.put("file", "content");
     server.sftp_of(&user).await.set("/file", size).await.unwrap();
     assert_eq!(user.read("file"), b"c");
+}
+
+async fn nothing_is_changed_when_one_attribute_is_not_permitted(topology: Topology) {
+    use std::os::unix::fs::MetadataExt as _;
+    let server = Server::start(topology).await;
+    let all = Attributes {
+        mode: Some(0o604),
+        times: Some((1_000_000_000, 1_100_000_000)),
+        size: Some(1),
+        ..Attributes::default()
+    };
+    for missing in ["chmod", "chtimes", "overwrite"] {
+        let granted = ["list", "download", "upload", "overwrite", "chmod", "chown", "chtimes"];
+        let granted: Vec<_> = granted.into_iter().filter(|one| *one != missing).collect();
+        let changes = json!({ "permissions": { "/": granted } });
+        let user = server.user_with(&format!("no-{missing}"), changes).await;
+        let before = std::fs::metadata(user.put("file", "content")).unwrap();
+        let mut sftp = server.sftp_of(&user).await;
+        assert_eq!(sftp.set("/file", all).await.unwrap_err().code, code::DENIED, "{missing}");
+        let handle = sftp.open("/file", flags::READ).await.unwrap();
+        assert_eq!(sftp.set_open(&handle, all).await.unwrap_err().code, code::DENIED, "{missing}");
+        let after = std::fs::metadata(user.path("file")).unwrap();
+        assert_eq!(after.mode(), before.mode(), "{missing}");
+        assert_eq!((after.mtime(), after.size()), (before.mtime(), 7), "{missing}");
+    }
+}
+
+async fn removing_what_was_never_counted_leaves_the_counters_at_zero(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    let url = format!("/api/v1/user/{}", alice.id);
+    let counters = async |expected: [i64; 2]| {
+        until("the counters", async || {
+            let user = server.call("GET", &url, "").await.1;
+            let counts = [user["used_quota_files"].as_i64()?, user["used_quota_size"].as_i64()?];
+            assert!(counts.iter().all(|count| *count >= 0), "{counts:?}");
+            (counts == expected).then_some(())
+        })
+        .await;
+    };
+    let mut sftp = server.sftp_of(&alice).await;
+    sftp.put("/counted", b"12345").await.unwrap();
+    counters([1, 5]).await;
+    alice.put("uncounted", "a much longer content");
+    sftp.remove("/uncounted").await.unwrap();
+    counters([0, 0]).await;
+    sftp.remove("/counted").await.unwrap();
+    sftp.connection().close().await;
+    until("the end of the session", async || {
+        server.connections_of("alice").await.is_empty().then_some(())
+    })
+    .await;
+    counters([0, 0]).await;
+}
+
+async fn a_signal_gives_a_running_transfer_a_time(topology: Topology) {
+    let server = Server::with(topology, json!({ "sftpd": { "drain_timeout": 15 } })).await;
+    let alice = server.user("alice").await;
+    let (address, mut sftp) = (server.sftp(), server.sftp_of(&alice).await);
+    let mut idle = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    sftp.write(&handle, 0, b"before").await.unwrap();
+    let ending = end(server);
+    assert!(idle.receive().await.is_none(), "who transfers nothing goes at once");
+    sftp.write(&handle, 6, b" and after").await.unwrap();
+    assert!(Connection::try_open(address).await.is_err(), "nobody new gets in");
+    sftp.close(&handle).await.unwrap();
+    assert!(sftp.receive().await.is_none(), "and then it goes as well");
+    let _server = ended(ending).await;
+    assert_eq!(alice.read("file"), b"before and after");
+}
+
+async fn what_the_end_of_the_server_breaks_leaves_the_old_file(topology: Topology) {
+    let sftpd = json!({ "upload_mode": 1, "drain_timeout": 1 });
+    let server = Server::with(topology, json!({ "sftpd": sftpd })).await;
+    let alice = server.user("alice").await;
+    alice.put("file", "old");
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    sftp.write(&handle, 0, b"half of the new").await.unwrap();
+    let _server = ended(end(server)).await;
+    assert!(sftp.receive().await.is_none());
+    assert_eq!(alice.read("file"), b"old");
+    assert_eq!(std::fs::read_dir(&alice.home).unwrap().count(), 1, "nothing else is left");
+}
+
+/// Ends the processes of a server, which takes its time.
+fn end(mut server: Server) -> JoinHandle<Server> {
+    std::thread::spawn(move || {
+        server.end();
+        server
+    })
+}
+
+async fn ended(ending: JoinHandle<Server>) -> Server {
+    until_within(Duration::from_secs(40), "the end of the processes", async || {
+        ending.is_finished().then_some(())
+    })
+    .await;
+    ending.join().unwrap()
 }
 
 async fn a_short_command_is_answered_before_it_ends(topology: Topology) {

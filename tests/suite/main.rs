@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod atomic;
 mod bandwidth;
 mod clients;
 mod clients_trees;
@@ -38,3 +39,4 @@ mod sessions;
 mod ssh_commands;
 mod stall;
 mod transfers;
+mod transport;
