@@ -147,6 +147,7 @@ impl ControlApi {
         self.checks.abort();
         let written = self.local.shutdown(limit).await;
         self.provider.close().await;
+        self.local.recovery().shutdown().await;
         written
     }
 }

@@ -270,11 +270,12 @@ impl ControlPlane for LocalControlPlane {
 
     async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
         self.scans.disturb(&request.username);
+        self.recovery.ready(&request.username).await;
         self.quota.reserve(&request).await
     }
 
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {
-        self.recovery.changed(&change);
+        self.recovery.changed(&change).await;
         self.quota.change(&change).await
     }
 

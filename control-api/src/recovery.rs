@@ -1,5 +1,5 @@
-//! Counters that may be wrong after a crash: whose they are is noted in a file before files change,
-//! and once such an account is quiet a scan sets them right. Nothing is done for accounts whose
+//! Counters that may be wrong after a crash: whose they are is noted in a file before a change of
+//! files is acknowledged, and once such an account is quiet a scan sets them right. Nothing is done for accounts whose
 //! sessions ended in order.
 
 mod doubts;
@@ -7,13 +7,13 @@ mod journal;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ferryd_control_plane::{
     Certainty, ConnectionId, ScanOutcome, SessionStatus, TransferDirection, UsageChange,
 };
-use ferryd_domain::{Account, Fault, FaultKind, Username};
+use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
 use tokio::time::Instant;
 
 use crate::accounts::Accounts;
@@ -22,7 +22,7 @@ use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::{Disturbed, QuotaScans};
 use crate::sessions::Sessions;
 pub use doubts::Doubts;
-use journal::Journal;
+use journal::KeptJournal;
 
 /// How often it is looked whether somebody can be scanned.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub struct Recovery {
     scans: Arc<QuotaScans>,
     accounts: Arc<Accounts>,
     doubts: Arc<Doubts>,
-    journal: Mutex<Journal>,
+    journal: OnceLock<KeptJournal>,
     seen: Mutex<HashMap<Username, Seen>>,
 }
 
@@ -70,19 +70,21 @@ impl Recovery {
             scans,
             accounts,
             doubts,
-            journal: Mutex::default(),
+            journal: OnceLock::new(),
             seen: Mutex::default(),
         }
     }
 
     /// Keeps a file of whose counters a crash would put in doubt, and doubts those whom the file
-    /// names now.
+    /// names now. Must be called within a runtime, once.
     pub fn remember_in(&self, file: &Path) {
         if self.quota.tracking() == Tracking::Off || self.quota.writes() == Writes::Forbidden {
             return;
         }
-        let (journal, names) = Journal::open(file);
-        *lock(&self.journal) = journal;
+        let (journal, names) = KeptJournal::start(file);
+        if self.journal.set(journal).is_err() {
+            return;
+        }
         if !names.is_empty() {
             tracing::info!(
                 sender = "quota",
@@ -97,13 +99,22 @@ impl Recovery {
     pub fn session_opened(&self, account: &Account) {
         self.scans.disturb(&account.username);
         if self.is_counted(account) {
-            lock(&self.journal).add(&account.username);
+            self.note(&account.username);
         }
     }
 
-    /// Notes that files change. What a node is not sure of, what several nodes change at once, and
-    /// what comes after the last session, so that a scan may have counted it, is counted anew.
-    pub fn changed(&self, change: &UsageChange) {
+    /// Returns when a crash can do no harm any more to the counters of a session that changes
+    /// files.
+    pub async fn ready(&self, username: &Username) {
+        if let Some(journal) = self.journal.get() {
+            journal.stored(username).await;
+        }
+    }
+
+    /// Notes that files change; the name of the account is on the disk when this returns. What a
+    /// node is not sure of, what several nodes change at once, and what comes after the last
+    /// session, so that a scan may have counted it, is counted anew.
+    pub async fn changed(&self, change: &UsageChange) {
         let username = &change.username;
         self.scans.disturb(username);
         if self.quota.tracking() == Tracking::Off || self.quota.writes() == Writes::Forbidden {
@@ -114,6 +125,30 @@ impl Recovery {
             || !self.sessions.has(username)
         {
             self.doubts.add(username);
+            self.note(username);
+        } else if self.may_be_counted(username) {
+            self.note(username);
+        }
+        self.ready(username).await;
+    }
+
+    /// Leaves those in the file whom a crash would put in doubt even now. Called last, when the
+    /// counters are written.
+    pub async fn shutdown(&self) {
+        if let Some(journal) = self.journal.get() {
+            journal.close(|username| self.is_at_risk(username)).await;
+        }
+    }
+
+    /// Returns how often the file was written since it was opened.
+    #[cfg(test)]
+    pub(crate) fn journal_writes(&self) -> u64 {
+        self.journal.get().map_or(0, |journal| journal.writes())
+    }
+
+    fn note(&self, username: &Username) {
+        if let Some(journal) = self.journal.get() {
+            journal.add(username);
         }
     }
 
@@ -172,6 +207,7 @@ impl Recovery {
         }
         let statuses = self.nodes.sessions().await;
         for username in doubtful {
+            self.note(&username);
             if self.scans.recoveries() >= AT_ONCE {
                 return;
             }
@@ -220,13 +256,25 @@ impl Recovery {
         }
     }
 
+    fn may_be_counted(&self, username: &Username) -> bool {
+        match self.quota.tracking() {
+            Tracking::Off => false,
+            Tracking::All => true,
+            Tracking::Limited => {
+                self.sessions.limit_of(username, None).is_none_or(QuotaLimit::is_limited)
+            }
+        }
+    }
+
+    fn is_at_risk(&self, username: &Username) -> bool {
+        self.sessions.has(username) || self.doubts.has(username) || self.quota.is_pending(username)
+    }
+
     /// Takes those out of the file whom a crash would do no harm.
     fn tidy(&self) {
-        lock(&self.journal).retain(|username| {
-            self.sessions.has(username)
-                || self.doubts.has(username)
-                || self.quota.is_pending(username)
-        });
+        if let Some(journal) = self.journal.get() {
+            journal.retain(|username| self.is_at_risk(username));
+        }
         lock(&self.seen).retain(|username, _| self.doubts.has(username));
     }
 }

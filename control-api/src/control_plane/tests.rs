@@ -305,3 +305,44 @@ async fn a_login_with_a_limit_waits_for_the_nodes_of_the_last_run() {
     let _commands = local.plane.attach_node(back).await.unwrap();
     assert_eq!(login.await.unwrap().unwrap_err().kind(), FaultKind::TooManySessions);
 }
+
+#[tokio::test]
+async fn a_thousand_uploads_cost_a_few_flushes_to_the_disk() {
+    let local = Local::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal");
+    let recovery = local.plane.recovery();
+    recovery.remember_in(&file);
+    local.provider.add_user(&Account { quota_files: 5000, ..bob() }).await.unwrap();
+    local.plane.open_session(start("c1")).await.unwrap();
+    for number in 0..1000 {
+        let transfer = TransferId(number.to_string());
+        let connection = ConnectionId("c1".into());
+        let username = Username::stored("bob");
+        let request = GrantRequest { transfer, connection, username, bytes: 5, files: 1 };
+        local.plane.reserve(request).await.unwrap();
+        local.plane.change_usage(change(&number.to_string())).await.unwrap();
+    }
+    assert!(std::fs::read_to_string(&file).unwrap().contains("bob"));
+    assert_eq!(recovery.journal_writes(), 1);
+    local.plane.close_session(ConnectionId("c1".into())).await.unwrap();
+    local.plane.shutdown(Duration::from_secs(1)).await.unwrap();
+    recovery.shutdown().await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "+\"bob\"\n-\"bob\"\n");
+}
+
+#[tokio::test]
+async fn no_change_is_acknowledged_before_its_account_is_noted() {
+    let local = Local::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal");
+    local.plane.recovery().remember_in(&file);
+    for number in 0..20 {
+        let username = Username::stored(format!("bob-{number}"));
+        local.provider.add_user(&Account { username: username.clone(), ..bob() }).await.unwrap();
+        let change = UsageChange { username, ..change(&number.to_string()) };
+        local.plane.change_usage(change).await.unwrap();
+        let noted = std::fs::read_to_string(&file).unwrap();
+        assert!(noted.contains(&format!("+\"bob-{number}\"")), "{noted}");
+    }
+}

@@ -1,181 +1,262 @@
-//! A file of names, one line per change: `+"name"` or `-"name"` with the name as JSON. It survives
-//! the end of the process, however it ends. A file that cannot be written is a warning: then only
-//! what is known in memory is recovered.
+//! Whose counters a crash would put in doubt, in a file that survives it, a loss of power included.
+//! One task writes it: all who wait for a name share one flush to the disk, and a name stays for a
+//! while, so that an account that is used costs one flush and not one per transfer. A file that
+//! cannot be written is a warning: then only what is known in memory is recovered.
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+mod file;
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ferryd_domain::Username;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use file::JournalFile;
+
+/// How long a name stays after the last change. By then the system has written the counters to the
+/// disk by itself; the store does not flush each transaction.
+const LINGER: Duration = Duration::from_secs(60);
 /// Lines beyond the names it holds after which the file is written anew.
 const SLACK: usize = 1024;
-/// What is read of a file that an earlier run has left.
-const MAX_SIZE: u64 = 256 << 20;
+/// The last write when nothing is kept: nobody waits for one.
+const NOTHING_KEPT: u64 = u64::MAX;
 
-/// The file and what it says.
-#[derive(Debug, Default)]
+/// A journal and the task that writes it.
+#[derive(Debug)]
+pub(super) struct KeptJournal {
+    journal: Arc<Journal>,
+    writer: JoinHandle<()>,
+}
+
+impl KeptJournal {
+    /// Starts to keep a file, which may be missing, and returns the names that it holds; must be
+    /// called within a runtime.
+    pub(super) fn start(path: &Path) -> (Self, Vec<Username>) {
+        let (journal, found) = Journal::open(path);
+        let journal = Arc::new(journal);
+        let writer = tokio::spawn(Arc::clone(&journal).keep_written());
+        (Self { journal, writer }, found)
+    }
+}
+
+impl Deref for KeptJournal {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+impl Drop for KeptJournal {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+/// The names, and what of them is in the file.
+#[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
-    /// `None` when nothing is kept.
-    file: Option<File>,
-    names: HashSet<Username>,
+    state: Mutex<State>,
+    /// `None` when nothing is kept. Held while it is written.
+    file: tokio::sync::Mutex<Option<JournalFile>>,
+    /// The last write that is on the disk.
+    stored: watch::Sender<u64>,
+    some: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: HashMap<Username, Mark>,
+    /// Lines that wait to be written.
+    text: String,
+    /// The write that will take them.
+    next: u64,
     lines: usize,
+}
+
+#[derive(Debug)]
+struct Mark {
+    /// The write that has put it into the file, or will.
+    write: u64,
+    needed: Instant,
 }
 
 impl Journal {
     /// Opens a file, which may be missing, and returns the names that it holds.
-    pub(super) fn open(path: &Path) -> (Self, Vec<Username>) {
-        let names = read(path);
-        let found = names.iter().cloned().collect();
-        let mut journal = Self { path: path.to_owned(), file: None, names, lines: 0 };
-        journal.write_anew();
+    fn open(path: &Path) -> (Self, Vec<Username>) {
+        let found: Vec<_> = file::read(path).into_iter().collect();
+        let mark = || Mark { write: 0, needed: Instant::now() };
+        let names = found.iter().map(|name| (name.clone(), mark())).collect();
+        let text = found.iter().map(|name| file::line('+', name)).collect::<String>();
+        let opened = JournalFile::write_anew(path, &text).inspect_err(|error| warn(path, error));
+        let journal = Self {
+            state: Mutex::new(State { names, next: 1, lines: found.len(), ..State::default() }),
+            stored: watch::Sender::new(opened.as_ref().map_or(NOTHING_KEPT, |_| 0)),
+            file: tokio::sync::Mutex::new(opened.ok()),
+            some: Notify::new(),
+        };
         (journal, found)
     }
 
-    /// Adds a name; it is in the file when this returns.
-    pub(super) fn add(&mut self, name: &Username) {
-        if self.file.is_some() && self.names.insert(name.clone()) {
-            self.append(&line('+', name));
-        }
-    }
-
-    /// Removes the names that need not be kept.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Username) -> bool) {
-        let gone: Vec<_> = self.names.iter().filter(|name| !keep(name)).cloned().collect();
-        if gone.is_empty() {
+    /// Adds a name, or notes that it is needed still. It will be in the file soon.
+    pub(super) fn add(&self, name: &Username) {
+        if !self.is_kept() {
             return;
         }
-        let text: String = gone.iter().map(|name| line('-', name)).collect();
-        gone.iter().for_each(|name| {
-            self.names.remove(name);
-        });
-        self.append(&text);
-        if self.lines > 2 * self.names.len() + SLACK {
-            self.write_anew();
+        let now = Instant::now();
+        let mut state = self.state();
+        if let Some(mark) = state.names.get_mut(name) {
+            mark.needed = now;
+            return;
+        }
+        let mark = Mark { write: state.next, needed: now };
+        state.names.insert(name.clone(), mark);
+        state.push('+', name);
+        self.some.notify_one();
+    }
+
+    /// Waits until a name that was added is on the disk.
+    pub(super) async fn stored(&self, name: &Username) {
+        let Some(write) = self.state().names.get(name).map(|mark| mark.write) else { return };
+        if *self.stored.borrow() < write {
+            let _ = self.stored.subscribe().wait_for(|stored| *stored >= write).await;
         }
     }
 
-    fn append(&mut self, text: &str) {
-        let Some(file) = &mut self.file else { return };
-        self.lines += text.lines().count();
-        if let Err(error) = file.write_all(text.as_bytes()) {
-            self.give_up(&error);
-        }
+    /// Removes the names that have not been needed for a while.
+    pub(super) fn retain(&self, keep: impl Fn(&Username) -> bool) {
+        self.retain_after(LINGER, keep);
     }
 
-    /// Writes the names beside the file and lets that take its place.
-    fn write_anew(&mut self) {
-        let text: String = self.names.iter().map(|name| line('+', name)).collect();
-        match replace(&self.path, &text) {
-            Ok(file) => {
-                self.file = Some(file);
-                self.lines = self.names.len();
+    /// Leaves the names that a crash would put in doubt even now, and writes.
+    pub(super) async fn close(&self, keep: impl Fn(&Username) -> bool) {
+        self.retain_after(Duration::ZERO, keep);
+        self.write().await;
+    }
+
+    fn retain_after(&self, linger: Duration, keep: impl Fn(&Username) -> bool) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        for (name, mark) in &mut state.names {
+            if now.saturating_duration_since(mark.needed) < linger {
+                continue;
             }
-            Err(error) => self.give_up(&error),
+            match keep(name) {
+                true => mark.needed = now,
+                false => gone.push(name.clone()),
+            }
+        }
+        for name in &gone {
+            state.names.remove(name);
+            state.push('-', name);
+        }
+        // Nobody waits for these lines; they go with the next ones, or now when there are many.
+        if state.lines > 2 * state.names.len() + SLACK {
+            self.some.notify_one();
         }
     }
 
-    fn give_up(&mut self, error: &std::io::Error) {
-        self.file = None;
-        tracing::warn!(
-            sender = "quota", file = %self.path.display(), %error,
-            "accounts to scan after a crash cannot be noted"
-        );
+    /// Writes whenever there is something, until the task is dropped.
+    async fn keep_written(self: Arc<Self>) {
+        loop {
+            self.some.notified().await;
+            self.write().await;
+        }
     }
-}
 
-fn line(sign: char, name: &Username) -> String {
-    format!("{sign}{}\n", serde_json::Value::from(name.as_str()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "owns this file of the control plane")]
-fn replace(path: &Path, text: &str) -> std::io::Result<File> {
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)?;
-    OpenOptions::new().append(true).open(path)
-}
-
-#[expect(clippy::disallowed_methods, reason = "owns this file of the control plane")]
-fn read(path: &Path) -> HashSet<Username> {
-    let mut text = Vec::new();
-    if let Ok(file) = File::open(path)
-        && let Err(error) = file.take(MAX_SIZE).read_to_end(&mut text)
-    {
-        tracing::warn!(sender = "quota", file = %path.display(), %error, "cannot be read");
-    }
-    let mut names = HashSet::new();
-    // A line that a crash has cut is no JSON and counts nothing.
-    for line in String::from_utf8_lossy(&text).lines() {
-        let Some((sign, name)) = line.split_at_checked(1) else { continue };
-        let Ok(name) = serde_json::from_str::<String>(name) else { continue };
-        match sign {
-            "+" => names.insert(Username::stored(&name)),
-            "-" => names.remove(&Username::stored(&name)),
-            _ => false,
+    async fn write(&self) {
+        let mut file = self.file.lock().await;
+        let Some(opened) = file.take() else { return };
+        let Some(batch) = self.state().take_batch() else {
+            *file = Some(opened);
+            return;
         };
+        let number = batch.number;
+        let path = opened.path().to_owned();
+        let written = tokio::task::spawn_blocking(move || match batch.extent {
+            Extent::Lines => opened.append(&batch.text),
+            Extent::Whole => JournalFile::write_anew(opened.path(), &batch.text),
+        });
+        match written.await.unwrap_or_else(|error| Err(error.into())) {
+            Ok(opened) => {
+                *file = Some(opened);
+                self.stored.send_replace(number);
+            }
+            Err(error) => self.give_up(&path, &error),
+        }
     }
-    names
+
+    fn give_up(&self, path: &Path, error: &std::io::Error) {
+        warn(path, error);
+        self.stored.send_replace(NOTHING_KEPT);
+        *self.state() = State::default();
+    }
+
+    /// Returns how often something was written.
+    #[cfg(test)]
+    pub(super) fn writes(&self) -> u64 {
+        *self.stored.borrow()
+    }
+
+    fn is_kept(&self) -> bool {
+        *self.stored.borrow() != NOTHING_KEPT
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is written at once.
+struct Batch {
+    number: u64,
+    text: String,
+    extent: Extent,
+}
+
+/// How much of the file a write replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// It adds lines.
+    Lines,
+    /// Everything.
+    Whole,
+}
+
+impl State {
+    fn push(&mut self, sign: char, name: &Username) {
+        self.text.push_str(&file::line(sign, name));
+        self.lines += 1;
+    }
+
+    fn take_batch(&mut self) -> Option<Batch> {
+        if self.text.is_empty() {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        let lines = std::mem::take(&mut self.text);
+        if self.lines <= 2 * self.names.len() + SLACK {
+            return Some(Batch { number, text: lines, extent: Extent::Lines });
+        }
+        self.lines = self.names.len();
+        let text = self.names.keys().map(|name| file::line('+', name)).collect();
+        Some(Batch { number, text, extent: Extent::Whole })
+    }
+}
+
+fn warn(path: &Path, error: &std::io::Error) {
+    tracing::warn!(
+        sender = "quota", file = %path.display(), %error,
+        "accounts to scan after a crash cannot be noted"
+    );
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(name: &str) -> Username {
-        Username::stored(name)
-    }
-
-    fn names_in(path: &Path) -> Vec<Username> {
-        let mut names: Vec<_> = read(path).into_iter().collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn names_are_there_after_a_crash_and_gone_when_they_were_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        let (mut journal, found) = Journal::open(&path);
-        assert!(found.is_empty());
-        for added in ["bob", "a\n+\"x\"", "eve"] {
-            journal.add(&name(added));
-        }
-        journal.retain(|kept| *kept != name("eve"));
-        std::mem::forget(journal);
-        assert_eq!(names_in(&path), [name("a\n+\"x\""), name("bob")]);
-        let (_, mut found) = Journal::open(&path);
-        found.sort();
-        assert_eq!(found, [name("a\n+\"x\""), name("bob")]);
-    }
-
-    #[test]
-    fn the_file_does_not_grow_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        let (mut journal, _) = Journal::open(&path);
-        for number in 0..4 * SLACK {
-            journal.add(&name(&number.to_string()));
-            journal.retain(|_| false);
-        }
-        assert!(path.metadata().unwrap().len() < 32 * SLACK as u64);
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "makes a broken file")]
-    fn a_line_that_was_cut_counts_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        std::fs::write(&path, b"+\"bob\"\n\xff\n*\"x\"\n\n+\"ev").unwrap();
-        assert_eq!(names_in(&path), [name("bob")]);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_no_end() {
-        let (mut journal, _) = Journal::open(Path::new("/nonexistent/journal"));
-        journal.add(&name("bob"));
-        journal.retain(|_| false);
-    }
-}
+mod tests;
