@@ -7,6 +7,7 @@ mod dialog;
 mod external;
 mod pre_login;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,6 @@ use crate::accounts::Accounts;
 use crate::passwords::Pool;
 use crate::programs::{Programs, check_program};
 use answers::{Answers, Question};
-use credentials::CheckedPassword;
 use dialog::Dialog;
 use external::ExternalProgram;
 use pre_login::PreLoginProgram;
@@ -113,8 +113,7 @@ impl Auth {
     /// Checks one password or key.
     ///
     /// # Errors
-    /// `Unauthenticated` with the reason in the chain; `Unavailable` when accounts cannot be read
-    /// or too many checks wait for this account.
+    /// `Unauthenticated` with the reason in the chain; `Unavailable` when accounts cannot be read.
     pub async fn authenticate(&self, attempt: &LoginAttempt) -> Result<LoginOutcome, Fault> {
         let account = match &attempt.credential {
             Credential::Password(password) => self.by_password(attempt, password).await?,
@@ -139,7 +138,7 @@ impl Auth {
         let login =
             Login { username: &username, connection: &start.connection, proof: Proof::Dialog };
         let (account, _) = self.account_for(login).await?;
-        Ok(Box::new(Dialog::start(self, account, &program).await?))
+        Ok(Box::new(Dialog::start(self, account, start.client_address.ip(), &program).await?))
     }
 
     async fn by_password(
@@ -163,12 +162,15 @@ impl Auth {
                 check_account(&account, crate::clock::now_ms())?;
                 Ok(account)
             }
-            Ok((account, Origin::Stored)) => self.with_password(account, password).await,
+            Ok((account, Origin::Stored)) => {
+                self.with_password(account, attempt.client_address.ip(), password).await
+            }
             Err(fault) => {
                 if fault.kind() == FaultKind::Unauthenticated
                     && self.decides_here(LoginMethod::Password)
                 {
-                    self.check_decoy(attempt.username.as_str(), password).await;
+                    let address = attempt.client_address.ip();
+                    self.check_decoy(attempt.username.as_str(), address, password).await;
                 }
                 Err(fault)
             }
@@ -179,17 +181,12 @@ impl Auth {
     async fn with_password(
         &self,
         account: Account,
+        address: IpAddr,
         password: &Secret<String>,
     ) -> Result<Account, Fault> {
-        let checked = self.check_password(&account, password).await;
+        let checked = self.check_password(&account, address, password).await;
         check_account(&account, crate::clock::now_ms())?;
-        match checked {
-            CheckedPassword::Right => Ok(account),
-            CheckedPassword::Wrong => Err(refused("the password is wrong")),
-            CheckedPassword::NotChecked => {
-                Err(Fault::unavailable("too many passwords are being checked for this account"))
-            }
-        }
+        checked.proven().map(|()| account)
     }
 
     async fn by_key(&self, attempt: &LoginAttempt, line: &str) -> Result<Account, Fault> {

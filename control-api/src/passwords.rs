@@ -1,5 +1,5 @@
 //! Password hashes: which formats are known, how clear text is hashed and checked.
-//! A malformed hash never matches. The work runs on the blocking pool, bounded by [`pool`].
+//! A malformed hash never matches. The work runs on threads of its own, bounded by [`pool`].
 
 mod argon2;
 mod bcrypt;
@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use ferryd_domain::{Fault, Secret};
 
-pub use pool::{Line, Pool, Verdict};
+pub use pool::{Line, Origin, Pool, Verdict};
 
 /// Checks clear text against a hash of one format.
 type Check = fn(&str, &[u8]) -> bool;
@@ -64,7 +64,8 @@ pub async fn hash(clear: Secret<String>) -> Result<Secret<String>, Fault> {
 /// Tells whether clear text belongs to a hash of the API's users. They share one line: whoever
 /// guesses there delays no login.
 pub async fn verify(hash: &Secret<String>, clear: &Secret<String>) -> bool {
-    POOL.verify(Line::Api, hash.clone(), clear.clone()).await == Verdict::Match
+    let (hash, clear) = (hash.clone(), clear.clone());
+    POOL.verify(Line::Api, Origin::Any, hash, clear).await == Verdict::Match
 }
 
 /// Tells whether clear text belongs to a hash, on the thread of the caller. Empty text never does.

@@ -1,11 +1,13 @@
 //! Compares passwords and keys with what an account has.
 
+use std::net::IpAddr;
+
 use ferryd_domain::account::public_key::PublicKeyLine;
 use ferryd_domain::policy::login::refused;
 use ferryd_domain::{Account, Fault, Secret};
 
 use super::Auth;
-use crate::passwords::{DECOY, Line, Verdict};
+use crate::passwords::{DECOY, Line, Origin, Verdict};
 
 /// What came of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +16,28 @@ pub(super) enum CheckedPassword {
     Right,
     /// It is not, or the account has none.
     Wrong,
-    /// Too many checks wait for this account.
+    /// Too many checks wait; the client must not tell it from a wrong one.
     NotChecked,
 }
 
+impl CheckedPassword {
+    /// Turns all but the right one into a refusal with its reason.
+    pub(super) fn proven(self) -> Result<(), Fault> {
+        match self {
+            Self::Right => Ok(()),
+            Self::Wrong => Err(refused("the password is wrong")),
+            Self::NotChecked => Err(refused("not checked: too many passwords wait for a check")),
+        }
+    }
+}
+
 impl Auth {
-    /// Compares a password with the stored hash, in the account's line. An account without a
+    /// Compares a password with the stored hash. An account without a
     /// password takes as long as one with another password.
     pub(super) async fn check_password(
         &self,
         account: &Account,
+        address: IpAddr,
         password: &Secret<String>,
     ) -> CheckedPassword {
         let stored = &account.password;
@@ -31,18 +45,19 @@ impl Auth {
             true => stored.clone(),
             false => Secret::new(DECOY.to_owned()),
         };
-        let line = Line::Account(account.username.as_str().to_owned());
-        match self.passwords.verify(line, hash, password.clone()).await {
+        let line = Line::Name(account.username.as_str().to_owned());
+        match self.passwords.verify(line, address.into(), hash, password.clone()).await {
             Verdict::Match => CheckedPassword::Right,
             Verdict::Mismatch => CheckedPassword::Wrong,
             Verdict::Busy => CheckedPassword::NotChecked,
         }
     }
 
-    /// Spends the time of a check on a name without an account.
-    pub(super) async fn check_decoy(&self, name: &str, password: &Secret<String>) {
+    /// Spends the time of a check on a name without an account, in the same way as with one.
+    pub(super) async fn check_decoy(&self, name: &str, address: IpAddr, password: &Secret<String>) {
         let hash = Secret::new(DECOY.to_owned());
-        self.passwords.verify(Line::unknown(name), hash, password.clone()).await;
+        let line = Line::Name(name.to_owned());
+        self.passwords.verify(line, Origin::from(address), hash, password.clone()).await;
     }
 }
 
@@ -60,5 +75,24 @@ pub(super) fn check_key(account: &Account, line: &str) -> Result<(), Fault> {
 pub(super) fn add_key(account: &mut Account, line: &str) {
     if check_key(account, line).is_err() {
         account.public_keys.push(line.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferryd_domain::FaultKind;
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_was_not_checked_is_a_refusal_like_a_wrong_one() {
+        let faults = [CheckedPassword::Wrong, CheckedPassword::NotChecked]
+            .map(|checked| checked.proven().unwrap_err());
+        for fault in &faults {
+            assert_eq!(fault.kind(), FaultKind::Unauthenticated);
+            assert!(!fault.is_transient(), "it would be told as an outage");
+        }
+        assert_eq!(faults[0].public(), faults[1].public());
+        assert_ne!(faults[0].to_string(), faults[1].to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! Keyboard-interactive logins: a program asks, the client answers, strictly one after the other.
 //! The program has 60 s for everything and is killed when the dialog is dropped.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use ferryd_domain::policy::login::{check_account, refused};
 use ferryd_domain::{Account, Fault, Secret};
 use serde::Deserialize;
 
-use super::{Auth, CheckedPassword};
+use super::Auth;
 use crate::programs::{Conversation, Invocation};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -22,6 +23,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Dialog {
     auth: Arc<Auth>,
     account: Account,
+    address: IpAddr,
     conversation: Conversation,
     expected: Expected,
 }
@@ -58,13 +60,14 @@ impl Dialog {
     pub(super) async fn start(
         auth: Arc<Auth>,
         account: Account,
+        address: IpAddr,
         program: &Path,
     ) -> Result<Self, Fault> {
         let invocation = Invocation::new(program, LIMIT)
             .variable("AUTHD_USERNAME", account.username.as_str())
             .variable("AUTHD_PASSWORD", account.password.expose());
         let conversation = auth.dialogs.converse(&invocation).await.map_err(|f| failed(&f))?;
-        Ok(Self { auth, account, conversation, expected: Expected::Answers(0) })
+        Ok(Self { auth, account, address, conversation, expected: Expected::Answers(0) })
     }
 
     async fn take_answers(&mut self, answers: &[Secret<String>]) -> Result<(), Fault> {
@@ -91,15 +94,9 @@ impl Dialog {
         if password.expose().is_empty() {
             return Err(refused("the password is empty"));
         }
-        let checked = self.auth.check_password(&self.account, password).await;
+        let checked = self.auth.check_password(&self.account, self.address, password).await;
         check_account(&self.account, crate::clock::now_ms())?;
-        match checked {
-            CheckedPassword::Right => Ok(()),
-            CheckedPassword::Wrong => Err(refused("the password is wrong")),
-            CheckedPassword::NotChecked => {
-                Err(refused("too many passwords are being checked for this account"))
-            }
-        }
+        checked.proven()
     }
 
     async fn next_step(&mut self) -> Result<DialogStep, Fault> {

@@ -1,41 +1,65 @@
-//! Bounds the work on passwords: memory, threads, and a line of its own for each account, so that
-//! wrong passwords for one account hold up nobody else.
+//! Bounds the work on passwords: memory, threads, waiting. Whoever guesses holds up few others:
+//! turns go round by account and address ([`turns`]), the same question asked twice is computed
+//! once, and a wrong password is remembered for a minute ([`recent`]). Names without an account are
+//! treated as those with one, so that a flood does not tell them apart.
+
+mod recent;
+mod thread;
+mod turns;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ferryd_domain::{Fault, Secret};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ferryd_telemetry::metrics;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use tokio::sync::oneshot;
 
 use super::{matches, memory_of};
+use recent::{Question, Recent};
+use turns::{Job, Turns};
 
 /// Memory of all checks that run at once. A hash that wants more runs alone.
 const MEMORY_MIB: u32 = 256;
 /// Checks of one account at once, if there are threads: three of four places in the memory.
 const MAX_SHARE: usize = 3;
-/// Checks that may wait for one account.
-const MAX_WAITING: usize = 256;
-/// Unknown names share this many lines, so that inventing names gives no more work than one
-/// account each.
-const UNKNOWN_LINES: usize = 8;
+/// How long a check waits for its turn: less than a client and the link between processes do.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whose turn a check takes.
+/// What a check belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Line {
-    /// A name that has an account.
-    Account(String),
+    /// The logins of a name, with or without an account.
+    Name(String),
     /// The users of the API, all of them.
     Api,
-    /// One of the lines for names without an account.
-    Unknown(usize),
+    /// New hashes, which the server itself wants.
+    New,
 }
 
-impl Line {
-    /// Returns the line for a name that has no account.
-    pub fn unknown(name: &str) -> Self {
-        Self::Unknown(
-            name.bytes().fold(0_usize, |sum, b| sum.wrapping_add(b.into())) % UNKNOWN_LINES,
-        )
+/// Who asks for a check: addresses that one client can have are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// An IPv4 address.
+    V4([u8; 4]),
+    /// An IPv6 network of 64 bits.
+    V6([u8; 8]),
+    /// Not told apart.
+    Any,
+}
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
     }
 }
 
@@ -46,37 +70,39 @@ pub enum Verdict {
     Match,
     /// It does not.
     Mismatch,
-    /// Too many checks wait for this account.
+    /// It was not checked: too much waits.
     Busy,
 }
 
-/// The budget and the lines.
+/// A check that is going on, for all who ask the same.
+type Flight = Shared<BoxFuture<'static, Verdict>>;
+
+/// The budget and those who wait for it.
 #[derive(Debug)]
 pub struct Pool {
-    memory: Arc<Semaphore>,
-    threads: Arc<Semaphore>,
-    lines: Mutex<HashMap<Line, Queue>>,
-    /// Checks of one account at once.
-    share: usize,
+    turns: Mutex<Turns<oneshot::Sender<Permit>>>,
+    flights: Mutex<HashMap<Question, WeakShared<BoxFuture<'static, Verdict>>>>,
+    recent: Recent,
 }
 
+/// A thread and memory; given back when the work is done, not when the client is gone.
 #[derive(Debug)]
-struct Queue {
-    turn: Arc<Semaphore>,
-    waiting: usize,
-}
-
-/// A place in a line; goes away when the work is done, not when the client is gone.
-struct Ticket {
+struct Permit {
     pool: Arc<Pool>,
-    line: Line,
-    turn: Arc<Semaphore>,
+    job: Job,
+    began: Instant,
 }
 
-/// Everything that a check holds while it runs.
-struct Budget {
-    _memory: OwnedSemaphorePermit,
-    _thread: OwnedSemaphorePermit,
+/// Leaves the queue when nobody waits any more.
+struct Place {
+    pool: Arc<Pool>,
+    number: u64,
+}
+
+/// Takes a flight out of the list when it has landed or was given up.
+struct Listed {
+    pool: Arc<Pool>,
+    question: Question,
 }
 
 impl Pool {
@@ -88,88 +114,148 @@ impl Pool {
     /// Returns a pool with this many threads. One account never gets the last thread, nor the
     /// last part of the memory that a new hash takes.
     pub fn new(threads: usize) -> Self {
+        let share = threads.min(MAX_SHARE + 1).saturating_sub(1).max(1);
         Self {
-            memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
-            threads: Arc::new(Semaphore::new(threads.max(1))),
-            lines: Mutex::default(),
-            share: threads.min(MAX_SHARE + 1).saturating_sub(1).max(1),
+            turns: Mutex::new(Turns::new(threads.max(1), MEMORY_MIB, share)),
+            flights: Mutex::default(),
+            recent: Recent::new(),
         }
     }
 
-    /// Checks clear text against a hash when it is this line's turn.
+    /// Checks clear text against a hash when it is this client's turn. An answer without a check
+    /// takes as long as one with a check would have taken.
     pub async fn verify(
         self: &Arc<Self>,
         line: Line,
+        origin: Origin,
         hash: Secret<String>,
         clear: Secret<String>,
     ) -> Verdict {
-        let Some(ticket) = Ticket::draw(self, line) else { return Verdict::Busy };
-        let Ok(turn) = Arc::clone(&ticket.turn).acquire_owned().await else { return Verdict::Busy };
-        let memory = memory_of(hash.expose());
-        let matched = self.run(memory, move || {
-            let matched = matches(hash.expose(), clear.expose().as_bytes());
-            drop((turn, ticket));
-            matched
-        });
-        match matched.await {
-            Ok(true) => Verdict::Match,
-            Ok(false) | Err(_) => Verdict::Mismatch,
+        let begin = tokio::time::Instant::now();
+        let question = self.recent.question(&line, hash.expose(), clear.expose());
+        let job = Job { line, origin, memory: memory_of(hash.expose()).clamp(1, MEMORY_MIB) };
+        if self.recent.is_wrong(&question, Instant::now()) {
+            tokio::time::sleep(self.expected(&job)).await;
+            return Verdict::Mismatch;
         }
+        let expected = self.expected(&job);
+        let verdict = self.flight(question, job, hash, clear).await;
+        if verdict == Verdict::Busy {
+            metrics::password_check_refused();
+            tokio::time::sleep_until(begin + expected).await;
+        }
+        verdict
     }
 
-    /// Runs work on the blocking pool within the budget. Work that started runs to its end and
-    /// keeps its part of the budget even when nobody waits for it any more.
-    pub(super) async fn run<T, F>(&self, memory_mib: u32, work: F) -> Result<T, Fault>
+    /// Runs work that nobody outside can ask for in any number; it waits as long as it has to.
+    pub(super) async fn run<T, F>(self: &Arc<Self>, memory_mib: u32, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let budget = self.budget(memory_mib).await?;
-        let job = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(budget);
-            result
-        });
-        job.await.map_err(|error| Fault::internal("password work").because(error))
-    }
-
-    async fn budget(&self, memory_mib: u32) -> Result<Budget, Fault> {
-        let closed = |error| Fault::internal("password pool").because(error);
         let memory = memory_mib.clamp(1, MEMORY_MIB);
-        let memory = Arc::clone(&self.memory).acquire_many_owned(memory).await.map_err(closed)?;
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(closed)?;
-        Ok(Budget { _memory: memory, _thread: thread })
+        let job = Job { line: Line::New, origin: Origin::Any, memory };
+        let permit = self.turn(job).await;
+        let permit = permit.ok_or_else(|| Fault::unavailable("too much password work waits"))?;
+        thread::run(permit, work).await
     }
 
-    fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<Line, Queue>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ticket {
-    fn draw(pool: &Arc<Pool>, line: Line) -> Option<Self> {
-        let mut lines = pool.lines();
-        let queue = lines
-            .entry(line.clone())
-            .or_insert_with(|| Queue { turn: Arc::new(Semaphore::new(pool.share)), waiting: 0 });
-        if queue.waiting >= MAX_WAITING {
-            return None;
+    /// Joins the check of the same question, or starts it.
+    fn flight(
+        self: &Arc<Self>,
+        question: Question,
+        job: Job,
+        hash: Secret<String>,
+        clear: Secret<String>,
+    ) -> Flight {
+        let mut flights = lock(&self.flights);
+        if let Some(flight) = flights.get(&question).and_then(WeakShared::upgrade) {
+            return flight;
         }
-        queue.waiting += 1;
-        let turn = Arc::clone(&queue.turn);
-        drop(lines);
-        Some(Self { pool: Arc::clone(pool), line, turn })
+        let listed = Listed { pool: Arc::clone(self), question: question.clone() };
+        let check = Arc::clone(self).check(listed, job, hash, clear);
+        let flight = check.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            flights.insert(question, weak);
+        }
+        flight
     }
-}
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut lines = self.pool.lines();
-        if let Some(queue) = lines.get_mut(&self.line) {
-            queue.waiting = queue.waiting.saturating_sub(1);
-            if queue.waiting == 0 {
-                lines.remove(&self.line);
+    async fn check(
+        self: Arc<Self>,
+        listed: Listed,
+        job: Job,
+        hash: Secret<String>,
+        clear: Secret<String>,
+    ) -> Verdict {
+        let Ok(Some(permit)) = tokio::time::timeout(PATIENCE, self.turn(job)).await else {
+            return Verdict::Busy;
+        };
+        let work = move || matches(hash.expose(), clear.expose().as_bytes());
+        match thread::run(permit, work).await {
+            Ok(true) => Verdict::Match,
+            Ok(false) => {
+                self.recent.note(listed.question.clone(), Instant::now());
+                Verdict::Mismatch
+            }
+            Err(fault) => {
+                tracing::error!(sender = "auth", error = %fault, "a password was not checked");
+                Verdict::Busy
             }
         }
     }
+
+    /// Waits for a thread and memory; nothing when others have to be preferred.
+    async fn turn(self: &Arc<Self>, job: Job) -> Option<Permit> {
+        let (grant, granted) = oneshot::channel();
+        let number = lock(&self.turns).join(job, grant)?;
+        let place = Place { pool: Arc::clone(self), number };
+        self.grant();
+        let permit = granted.await.ok();
+        drop(place);
+        permit
+    }
+
+    /// Gives what is free to those whose turn it is.
+    fn grant(self: &Arc<Self>) {
+        loop {
+            let Some((job, grant)) = lock(&self.turns).next() else { return };
+            let permit = Permit { pool: Arc::clone(self), job, began: Instant::now() };
+            // One that nobody waits for any more comes back when it is dropped.
+            if let Err(unused) = grant.send(permit) {
+                drop(unused);
+            }
+        }
+    }
+
+    /// Returns how long a check takes that is asked for now, with the wait for its turn.
+    fn expected(&self, job: &Job) -> Duration {
+        lock(&self.turns).expected(job).min(PATIENCE)
+    }
 }
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        lock(&self.pool.turns).done(&self.job, self.began.elapsed());
+        self.pool.grant();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.pool.turns).leave(self.number);
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        lock(&self.pool.flights).remove(&self.question);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

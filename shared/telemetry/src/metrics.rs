@@ -44,6 +44,11 @@ pub fn login_result(method: LoginMethod, outcome: Outcome) {
     });
 }
 
+/// Counts a password that was refused unchecked, because too many wait.
+pub fn password_check_refused() {
+    with(|counters| counters.password_checks_refused.inc());
+}
+
 /// Counts a connection that the connection list shows from now on.
 pub fn connection_opened() {
     with(|counters| counters.active_connections.inc());

@@ -20,6 +20,7 @@ pub(super) struct Counters {
     pub(super) ssh_commands: Counted,
     pub(super) logins: LoginCounters,
     pub(super) password_logins: LoginCounters,
+    pub(super) password_checks_refused: IntCounter,
     pub(super) public_key_logins: LoginCounters,
     pub(super) keyboard_interactive_logins: LoginCounters,
     pub(super) http: HttpCounters,
@@ -104,6 +105,10 @@ impl Names {
             },
             logins: self.logins("", "with any method")?,
             password_logins: self.logins("password_", "with a password")?,
+            password_checks_refused: self.counter(
+                "password_checks_refused_total",
+                "Passwords that were refused unchecked, because too many wait",
+            )?,
             public_key_logins: self.logins("public_key_", "with a public key")?,
             keyboard_interactive_logins: self
                 .logins("keyboard_interactive_", "by questions and answers")?,
