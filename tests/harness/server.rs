@@ -137,6 +137,11 @@ impl Server {
         self.data_plane().resident()
     }
 
+    /// Returns the resident memory of the process that runs the administrator's programs.
+    pub fn resident_of_hooks(&self) -> u64 {
+        self.control.as_ref().unwrap_or_else(|| self.data_plane()).resident()
+    }
+
     /// Returns the number of threads of the process that serves SFTP.
     pub fn threads(&self) -> usize {
         self.data_plane().threads()

@@ -112,6 +112,16 @@ impl Connection {
         matches!(reply, Ok(Asked::Success))
     }
 
+    /// Starts a keyboard-interactive login and returns the first questions, unanswered.
+    pub async fn question(&mut self, name: &str) -> Vec<String> {
+        let mut handle = self.handle.lock().await;
+        let start = handle.authenticate_keyboard_interactive_start(name, None::<String>);
+        match soon("a question", start).await.unwrap() {
+            Asked::InfoRequest { prompts, .. } => prompts.into_iter().map(|p| p.prompt).collect(),
+            Asked::Success | Asked::Failure { .. } => panic!("no question"),
+        }
+    }
+
     /// Returns the methods that the server offers.
     pub async fn methods(&mut self, name: &str) -> Vec<String> {
         let mut handle = self.handle.lock().await;

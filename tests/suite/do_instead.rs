@@ -28,7 +28,7 @@ both_topologies!(
 );
 
 /// What is done instead, and the test that shows it.
-const ANSWERS: [(&str, &str); 83] = [
+const ANSWERS: [(&str, &str); 85] = [
     // SFTP and SSH.
     ("a place is taken at the login", "a_login_without_a_channel_holds_a_place"),
     ("descriptors, not paths", "a_link_may_be_swapped_for_a_folder_at_any_moment"),
@@ -120,6 +120,8 @@ const ANSWERS: [(&str, &str); 83] = [
         "one question after the other",
         "questions_that_are_printed_at_once_are_asked_one_after_the_other",
     ),
+    ("one after the other, for real", "questions_of_two_lines_are_asked_one_after_the_other"),
+    ("NUL in both topologies", "a_name_with_quotes_and_newlines_reaches_a_program_as_it_is"),
     ("standard error is logged", "much_on_standard_error_stops_nothing"),
     // Metrics and logs.
     ("a key counts after its signature", "a_key_is_counted_as_good_after_its_signature_only"),

@@ -23,6 +23,7 @@ mod extensions;
 mod floods;
 mod hooks;
 mod hostile;
+mod hostile_programs;
 mod huge_directory;
 mod key_exchange;
 mod limits;

@@ -14,8 +14,6 @@ both_topologies!(
     the_sample_of_an_external_program_runs_as_it_is,
     the_sample_of_a_pre_login_program_runs_as_it_is,
     the_samples_of_question_programs_run_as_they_are,
-    output_without_end_is_no_login_and_takes_no_memory,
-    a_child_that_keeps_the_output_open_does_not_hold_the_login_up,
     nothing_is_left_running_after_a_refusal,
     a_name_with_quotes_and_newlines_reaches_a_program_as_it_is,
     a_refused_user_learns_the_same_for_every_reason,
@@ -153,35 +151,6 @@ fi
         assert!(Connection::open(server.sftp()).await.answer("alice", right).await, "{right:?}");
         assert!(!Connection::open(server.sftp()).await.answer("alice", wrong).await, "{wrong:?}");
     }
-}
-
-async fn output_without_end_is_no_login_and_takes_no_memory(topology: Topology) {
-    let script = Script::new("#!/bin/sh\nexec yes '{\"username\": \"carol\"}'\n");
-    let config = json!({
-        "data_provider": { "external_auth_program": script.path() },
-        "sftpd": { "keyboard_interactive_auth_program": script.path() },
-    });
-    let server = Server::with(topology, config).await;
-    let before = server.resident();
-    let begin = Instant::now();
-    let tries = (0..4).map(|_| password(&server, "carol"));
-    for attempt in tries.collect::<Vec<_>>() {
-        assert!(!attempt.await);
-    }
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
-    let grown = server.resident().saturating_sub(before);
-    assert!(grown < 64 << 20, "{grown} bytes more");
-}
-
-async fn a_child_that_keeps_the_output_open_does_not_hold_the_login_up(topology: Topology) {
-    let mark = format!("31{}", std::process::id());
-    let script = Script::new(&format!("#!/bin/sh\nsleep {mark} &\necho '{{}}'\n"));
-    let config = json!({ "data_provider": { "external_auth_program": script.path() } });
-    let server = Server::with(topology, config).await;
-    let begin = Instant::now();
-    assert!(!password(&server, "carol").await);
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
-    until("the end of the child", async || (!runs(&format!("sleep {mark}"))).then_some(())).await;
 }
 
 async fn nothing_is_left_running_after_a_refusal(topology: Topology) {
