@@ -197,6 +197,13 @@ impl Server {
         }
     }
 
+    /// Ends everything in order.
+    pub fn stop(&mut self) {
+        self.others.clear();
+        self.node = None;
+        self.control = None;
+    }
+
     /// Ends the data plane and starts it again, for instance after its configuration changed.
     pub async fn restart(&mut self) {
         self.node = None;

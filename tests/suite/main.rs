@@ -18,6 +18,7 @@ mod cluster;
 mod confinement;
 mod copy_data;
 mod crash;
+mod database_view;
 mod do_instead;
 mod extensions;
 mod floods;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ferryd_domain::Fault;
 
 use crate::memory::MemoryProvider;
+use crate::sql::Schema;
 use crate::{DataProvider, DataProviderConfig, Driver, sqlite};
 
 /// What initializing a store did.
@@ -27,7 +28,7 @@ pub async fn open(
     config_dir: &Path,
 ) -> Result<Arc<dyn DataProvider>, Fault> {
     match config.driver()? {
-        Driver::Sqlite => Ok(Arc::new(sqlite::open(config, config_dir).await?)),
+        Driver::Sqlite => Ok(Arc::new(sqlite::open(config, config_dir, schema(config)).await?)),
         Driver::Memory => Ok(Arc::new(MemoryProvider::open(config, config_dir).await?)),
         Driver::Mysql | Driver::Postgresql | Driver::Bolt => Err(not_built(&config.driver)),
     }
@@ -44,10 +45,19 @@ pub async fn initialize(
     match config.driver()? {
         Driver::Sqlite => {
             sqlite::create_file(config, config_dir)?;
-            sqlite::open(config, config_dir).await.map(|_| Initialized::Ready)
+            sqlite::open(config, config_dir, Schema::Upgrade).await?;
+            Ok(Initialized::Ready)
         }
         Driver::Memory => Ok(Initialized::NotNeeded),
         Driver::Mysql | Driver::Postgresql | Driver::Bolt => Err(not_built(&config.driver)),
+    }
+}
+
+/// Without management of users nothing is written: the table may be a view of somebody else's.
+fn schema(config: &DataProviderConfig) -> Schema {
+    match config.manage_users {
+        0 => Schema::Check,
+        _ => Schema::Upgrade,
     }
 }
 

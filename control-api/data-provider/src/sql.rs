@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::{DataProvider, QuotaChange, UserPage};
 pub(crate) use dialect::{Dialect, TableName};
 use fault::unavailable;
-pub(crate) use migrate::migrate;
+pub(crate) use migrate::{Schema, check_schema, migrate};
 use statements::Statements;
 
 /// The database that is spoken to.

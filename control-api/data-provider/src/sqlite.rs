@@ -7,18 +7,19 @@ use ferryd_domain::Fault;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::DataProviderConfig;
-use crate::sql::{Dialect, SqlProvider, TableName, migrate};
+use crate::sql::{Dialect, Schema, SqlProvider, TableName, check_schema, migrate};
 
 /// Reads run beside one writer; more connections only wait for each other.
 const CONNECTIONS: u32 = 4;
 
-/// Opens an existing database and brings its schema up to date.
+/// Opens an existing database; its schema is brought up to date or only looked at.
 ///
 /// # Errors
 /// `NotFound` when there is no file, `InvalidInput`, `Unavailable`.
 pub(crate) async fn open(
     config: &DataProviderConfig,
     config_dir: &Path,
+    schema: Schema,
 ) -> Result<SqlProvider, Fault> {
     let users = TableName::parse(&config.users_table)?;
     let options = options(config, config_dir)?;
@@ -35,7 +36,10 @@ pub(crate) async fn open(
         .connect_with(options)
         .await
         .map_err(|error| Fault::unavailable(format!("open {}", file.display())).because(error))?;
-    migrate(Dialect::Sqlite, &pool, &users).await?;
+    match schema {
+        Schema::Upgrade => migrate(Dialect::Sqlite, &pool, &users).await?,
+        Schema::Check => check_schema(Dialect::Sqlite, &pool, &users).await?,
+    }
     Ok(SqlProvider::new(Dialect::Sqlite, pool, &users))
 }
 
@@ -69,9 +73,13 @@ fn options(config: &DataProviderConfig, config_dir: &Path) -> Result<SqliteConne
             })?,
         },
     };
+    // The mode is kept in the file.
+    let options = match config.manage_users {
+        0 => options,
+        _ => options.journal_mode(SqliteJournalMode::Wal),
+    };
     Ok(options
         .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true))

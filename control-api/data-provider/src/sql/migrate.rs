@@ -7,6 +7,15 @@ use sqlx::{AssertSqlSafe, Row};
 use super::fault::unavailable;
 use super::{Db, Dialect, TableName};
 
+/// What becomes of a database that is not of the current version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It is brought up to date.
+    Upgrade,
+    /// It is refused.
+    Check,
+}
+
 /// The steps; the position in the list plus one is the version after the step.
 const SQLITE: [&str; 2] = [
     include_str!("../../migrations/sqlite/0001_users.sql"),
@@ -29,7 +38,7 @@ pub(crate) async fn migrate(
         pool.begin_with(dialect.begin_write()).await.map_err(unavailable("open schema"))?;
     let found = version(&mut transaction, users).await?;
     if found > steps.len() {
-        return Err(Fault::unsupported(format!("the database has the newer schema {found}")));
+        return Err(newer(found));
     }
     for (number, step) in steps.iter().enumerate().skip(found) {
         let text = dialect.statement(step, users);
@@ -44,6 +53,34 @@ pub(crate) async fn migrate(
         tracing::info!(sender = dialect.name(), from = found, to = steps.len(), "schema updated");
     }
     Ok(())
+}
+
+/// Makes sure that the tables are current and writes nothing.
+///
+/// # Errors
+/// `Unavailable`; `Unsupported` for a database of another version.
+pub(crate) async fn check_schema(
+    dialect: Dialect,
+    pool: &sqlx::Pool<Db>,
+    users: &TableName,
+) -> Result<(), Fault> {
+    let steps = match dialect {
+        Dialect::Sqlite => SQLITE.len(),
+    };
+    let mut connection = pool.acquire().await.map_err(unavailable("open schema"))?;
+    match version(&mut connection, users).await? {
+        found if found > steps => Err(newer(found)),
+        found if found == steps => Ok(()),
+        found => Err(Fault::unsupported(format!(
+            "the database has the older schema {found} and data_provider.manage_users is 0: \
+             run initprovider, or give {} the columns that are missing",
+            users.as_str()
+        ))),
+    }
+}
+
+fn newer(found: usize) -> Fault {
+    Fault::unsupported(format!("the database has the newer schema {found}"))
 }
 
 /// Returns 0 for a database without the table of users. One that lost only its version, or has

@@ -154,3 +154,25 @@ async fn a_closed_database_is_one_file() {
     assert_eq!(files, ["sftpgo.db"]);
     assert_eq!(provider.check().await.unwrap_err().kind(), FaultKind::Unavailable);
 }
+
+#[tokio::test]
+async fn without_management_of_users_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sftpgo.db");
+    let read_only = DataProviderConfig { manage_users: 0, ..Default::default() };
+    run(&dir, SEED).await;
+    let before = std::fs::read(&file).unwrap();
+    let refused = open(&read_only, dir.path()).await.unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::Unsupported);
+    assert!(refused.public().contains("initprovider"), "{refused}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    open(&DataProviderConfig::default(), dir.path()).await.unwrap().close().await;
+    run(&dir, "PRAGMA journal_mode = DELETE").await;
+    run(&dir, "CREATE VIEW people AS SELECT * FROM users").await;
+    let before = std::fs::read(&file).unwrap();
+    let view = DataProviderConfig { users_table: "people".into(), ..read_only };
+    let provider = open(&view, dir.path()).await.unwrap();
+    assert_eq!(provider.user(&Username::stored("old")).await.unwrap().id, 3);
+    provider.close().await;
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
