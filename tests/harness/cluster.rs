@@ -44,6 +44,12 @@ impl Server {
         let node = self.others.iter_mut().find(|node| node.sftp == sftp).unwrap();
         node.program.take().unwrap().kill();
     }
+
+    /// Starts a further node again after [`Self::kill_node`].
+    pub async fn revive_node(&mut self, sftp: SocketAddr) {
+        let node = self.others.iter_mut().find(|node| node.sftp == sftp).unwrap();
+        node.start().await;
+    }
 }
 
 impl Node {

@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use ferryd_tests::keys::client_key;
@@ -17,6 +19,7 @@ both_topologies!(
     counters_equal_the_disk_after_clients_that_do_everything,
     counters_equal_the_disk_after_clients_on_several_nodes,
     counters_equal_the_disk_after_crashes,
+    counters_equal_the_disk_after_crashes_of_several_nodes,
     a_running_upload_is_stopped_by_the_quota_in_every_mode,
     concurrent_uploads_share_what_is_left,
     a_rename_over_a_file_subtracts_the_replaced_one,
@@ -248,6 +251,59 @@ async fn counters_equal_the_disk_after_crashes(topology: Topology) {
     // And they stay right.
     server.sftp_of(&alice).await.put("/file-0", &[1; 100]).await.unwrap_or_default();
     assert_exact(&server, &alice, Duration::from_secs(20)).await;
+}
+
+/// Ends one process after the other and starts it again, until the end; returns how many.
+async fn crash_in_turn(server: &mut Server, nodes: &[SocketAddr], end: Instant) -> usize {
+    let mut crashes = 0;
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let victim = crashes % (nodes.len() + 1);
+        crashes += 1;
+        if server.topology() == Topology::Single || victim == 0 {
+            server.kill();
+            server.revive().await;
+        } else if victim == nodes.len() {
+            server.lose_control();
+            server.regain_control().await;
+        } else {
+            server.kill_node(nodes[victim]);
+            server.revive_node(nodes[victim]).await;
+        }
+    }
+    crashes
+}
+
+/// Looks all the time how much is stored, until it is dropped.
+fn watch(home: &Path) -> (tokio::task::JoinHandle<()>, Arc<AtomicI64>) {
+    let (home, most) = (home.to_owned(), Arc::new(AtomicI64::new(0)));
+    let seen = Arc::clone(&most);
+    let watching = tokio::spawn(async move {
+        loop {
+            seen.fetch_max(on_disk(&home).1, Ordering::AcqRel);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    (watching, most)
+}
+
+async fn counters_equal_the_disk_after_crashes_of_several_nodes(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let mut server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let nodes = [server.sftp(), server.add_node().await, server.add_node().await];
+        let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
+        let end = Instant::now() + seconds() / 3;
+        let (watching, most) = watch(&alice.home);
+        let clients = let_loose(&nodes, end);
+        let crashes = crash_in_turn(&mut server, &nodes, end).await;
+        let visits = count_all(clients).await;
+        watching.abort();
+        let most = most.load(Ordering::Acquire);
+        println!("mode {mode}: {visits} sessions, {crashes} crashes, at most {most} of {LIMIT}");
+        assert!(visits > 0);
+        assert!(most <= LIMIT + GRANT, "{most}");
+        assert_exact(&server, &alice, Duration::from_secs(60)).await;
+    }
 }
 
 async fn a_running_upload_is_stopped_by_the_quota_in_every_mode(topology: Topology) {
