@@ -7,7 +7,7 @@ use std::time::Duration;
 use ferryd_tests::raw_sftp::flags;
 use ferryd_tests::wait::soon;
 use ferryd_tests::wire::{Fields, packet};
-use ferryd_tests::{Server, Topology, User, both_topologies};
+use ferryd_tests::{Server, Topology, User, both_topologies, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin};
 
@@ -93,8 +93,7 @@ async fn whoever_asks_without_end_and_never_reads_is_sent_away(topology: Topolog
         println!("{topology:?}: {sent} {kind}, {} KiB more memory", grown >> 10);
         assert!(grown < 100 * MIB, "{kind}: {grown} bytes more");
         assert!(sent < REQUESTS, "{kind}: all were taken");
-        let said = "disconnected: too much is waiting";
-        server.record("sftpd", |record| record.to_string().contains(said)).await;
+        until("its record", async || (disconnects(&server) > known).then_some(())).await;
         assert_eq!(disconnects(&server), known + 1, "{kind}");
         soon("the end of the client", child.wait()).await.unwrap();
     }
@@ -104,7 +103,8 @@ async fn whoever_asks_without_end_and_never_reads_is_sent_away(topology: Topolog
 
 fn disconnects(server: &Server) -> usize {
     let records = server.records().into_iter();
-    records.filter(|record| record.to_string().contains("too much is waiting")).count()
+    let said = "disconnected: too much is waiting";
+    records.filter(|record| record.to_string().contains(said)).count()
 }
 
 async fn halves_of_packets_take_no_more_than_they_are(topology: Topology) {
