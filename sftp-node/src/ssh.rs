@@ -7,6 +7,7 @@ pub(crate) mod channels;
 pub(crate) mod first_look;
 mod kexinit;
 mod login;
+mod looked_stream;
 pub(crate) mod offers;
 
 use std::sync::Arc;

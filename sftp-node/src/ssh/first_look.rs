@@ -3,18 +3,15 @@
 //! Our identification goes out at once; what has been read is replayed.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Buf;
-use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::kexinit::{self, Judgement, Seen};
+use super::looked_stream::LookedStream;
 use super::offers::{Offer, Offers};
 use crate::listener::serve::Connection;
 
@@ -57,8 +54,7 @@ pub(crate) async fn look(
     );
     let offer = if offers.steers { judged.offer } else { Offer::Full };
     let acknowledging = (offer == Offer::Full).then(|| Arc::clone(connection));
-    let stream = LookedStream { socket, replay: seen.into(), swallow: line.into(), acknowledging };
-    stream.acknowledge();
+    let stream = LookedStream::new(socket, seen.into(), line.into(), acknowledging);
     Ok(Looked { stream, offer, client: judged.client })
 }
 
@@ -95,85 +91,6 @@ async fn read_first(socket: &mut TcpStream, seen: &mut Vec<u8>, steers: bool) ->
 /// A client may send its KEXINIT only after ours has reached it: one more round trip.
 fn wait_for_kexinit(first: Duration) -> Duration {
     (first * 3 + Duration::from_millis(100)).clamp(SHORTEST_WAIT, LONGEST_WAIT)
-}
-
-/// The socket after the look. Replays what was read; swallows the identification that russh
-/// writes itself; acknowledges at once until the login, for the clients whose next packet waits
-/// for it (Nagle's algorithm against delayed acknowledgements, 40 ms).
-pub(crate) struct LookedStream {
-    socket: TcpStream,
-    replay: bytes::Bytes,
-    swallow: bytes::Bytes,
-    acknowledging: Option<Arc<Connection>>,
-}
-
-impl LookedStream {
-    fn acknowledge(&self) {
-        if self.acknowledging.is_some()
-            && let Err(error) = sockopt::set_tcp_quickack(&self.socket, true)
-        {
-            tracing::debug!(sender = "sftpd", %error, "quick acknowledgement not possible");
-        }
-    }
-
-    fn still_logging_in(&mut self) {
-        if self.acknowledging.as_ref().is_some_and(|connection| connection.session.get().is_some())
-        {
-            self.acknowledging = None;
-        }
-        self.acknowledge();
-    }
-}
-
-impl AsyncRead for LookedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.replay.is_empty() {
-            let length = buffer.remaining().min(self.replay.len());
-            buffer.put_slice(&self.replay.split_to(length));
-            if self.replay.is_empty() {
-                self.replay = bytes::Bytes::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if self.acknowledging.is_some() && read.is_ready() {
-            self.still_logging_in();
-        }
-        read
-    }
-}
-
-impl AsyncWrite for LookedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.swallow.is_empty() {
-            return Pin::new(&mut self.socket).poll_write(cx, bytes);
-        }
-        let length = bytes.len().min(self.swallow.len());
-        if bytes.get(..length) != self.swallow.get(..length) {
-            return Poll::Ready(Err(io::Error::other("another identification than the one sent")));
-        }
-        self.swallow.advance(length);
-        if self.swallow.is_empty() {
-            self.swallow = bytes::Bytes::new();
-        }
-        Poll::Ready(Ok(length))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
