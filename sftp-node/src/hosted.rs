@@ -1,8 +1,9 @@
 //! Calls of the control plane that may touch disks, databases or programs are run on the runtime
 //! of the process, so that they never hold up a thread that serves connections.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use async_trait::async_trait;
 use ferryd_control_plane::{
@@ -33,6 +34,28 @@ impl Hosted {
     {
         run_on(&self.runtime, call(Arc::clone(&self.inner))).await
     }
+
+    /// A call that mostly touches nothing but memory: it moves to the other runtime only when it
+    /// has to wait. The way there and back costs more than such a call.
+    async fn brief_call<T, F>(
+        &self,
+        call: impl FnOnce(Arc<dyn ControlPlane>) -> F,
+    ) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let mut future = Box::pin(call(Arc::clone(&self.inner)));
+        let first = poll_fn(|cx| {
+            // Timers, sockets and tasks that it makes belong to the runtime where it may go on.
+            let _entered = self.runtime.enter();
+            Poll::Ready(future.as_mut().poll(cx))
+        });
+        match first.await {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => run_on(&self.runtime, future).await,
+        }
+    }
 }
 
 async fn run_on<T, F>(runtime: &Handle, future: F) -> Result<T, Fault>
@@ -58,11 +81,11 @@ impl ControlPlane for Hosted {
     }
 
     async fn open_session(&self, start: SessionStart) -> Result<SessionLease, Fault> {
-        self.call(|inner| async move { inner.open_session(start).await }).await
+        self.brief_call(|inner| async move { inner.open_session(start).await }).await
     }
 
     async fn close_session(&self, session: ConnectionId) -> Result<(), Fault> {
-        self.call(|inner| async move { inner.close_session(session).await }).await
+        self.brief_call(|inner| async move { inner.close_session(session).await }).await
     }
 
     async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
