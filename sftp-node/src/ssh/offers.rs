@@ -13,7 +13,7 @@ use crate::config::SftpdConfig;
 
 /// Receive window of a channel: wide, so that one stream fills a long path. It is no memory: a
 /// reader that pauses holds at most [`CHANNEL_BUFFER`] packets.
-const WINDOW: u32 = 16 << 20;
+const WINDOW: u32 = 64 << 20;
 /// Largest data packet that clients may send.
 const PACKET: u32 = 65_535;
 /// Packets that wait for the reader of a channel.
