@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
+mod actions;
 mod architecture;
 mod atomic;
 mod bandwidth;

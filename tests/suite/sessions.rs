@@ -6,6 +6,7 @@ use ferryd_domain::FaultKind;
 use ferryd_tests::files::{checksum, write_pattern};
 use ferryd_tests::raw_sftp::flags;
 use ferryd_tests::wait::{until, until_within};
+use ferryd_tests::wire::Fields;
 use ferryd_tests::{Server, Topology, both_topologies};
 use serde_json::json;
 
@@ -14,6 +15,7 @@ both_topologies!(
     a_running_transfer_is_listed_with_its_bytes,
     an_administrator_closes_a_session_within_a_second,
     a_closed_session_breaks_its_upload,
+    a_session_with_running_transfers_is_closed_within_a_second,
     keys_are_renewed_in_the_middle_of_transfers,
     an_idle_session_is_not_in_the_way_of_others,
     the_end_of_the_server_does_not_wait_for_idle_sessions,
@@ -102,6 +104,39 @@ async fn a_closed_session_breaks_its_upload(topology: Topology) {
         (std::fs::read_dir(&alice.home).unwrap().count() == 0).then_some(())
     })
     .await;
+}
+
+async fn a_session_with_running_transfers_is_closed_within_a_second(topology: Topology) {
+    let server = Server::start(topology).await;
+    // A few bytes a second, so that much is on its way at any time.
+    let slow = json!({ "upload_bandwidth": 16, "download_bandwidth": 16 });
+    let alice = server.user_with("alice", slow).await;
+    std::fs::File::create(alice.path("down")).unwrap().set_len(1 << 30).unwrap();
+    for (path, open) in [("/down", flags::READ), ("/up", flags::PUT)] {
+        let mut sftp = server.sftp_of(&alice).await;
+        let handle = sftp.open(path, open).await.unwrap();
+        for number in 0..32_u64 {
+            let fields = Fields::new().string(&handle).u64(number * 32_768);
+            match open {
+                flags::READ => sftp.post(5, &fields.u32(32_768)).await,
+                _ => sftp.post(6, &fields.string([7; 32_768])).await,
+            };
+        }
+        let listed = until("the transfer", async || {
+            let listed = server.connections_of("alice").await.pop()?;
+            let moved = listed.active_transfers.first()?.size > 0;
+            moved.then_some(listed)
+        })
+        .await;
+        let begin = Instant::now();
+        server.rest().close_connection(&listed.connection_id).await.unwrap();
+        while sftp.receive().await.is_some() {}
+        until("the entry to go", async || {
+            server.connections_of("alice").await.is_empty().then_some(())
+        })
+        .await;
+        assert!(begin.elapsed() < Duration::from_secs(2), "{path}: {:?}", begin.elapsed());
+    }
 }
 
 async fn keys_are_renewed_in_the_middle_of_transfers(topology: Topology) {

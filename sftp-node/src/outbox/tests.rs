@@ -1,6 +1,6 @@
 use ferryd_control_plane::TransferId;
 use ferryd_control_plane::fake::{FakeControlPlane, Link};
-use ferryd_domain::{Account, Username};
+use ferryd_domain::{Account, EventId, FileAction, Username};
 
 use super::*;
 
@@ -59,4 +59,50 @@ async fn what_arrives_at_once_is_exact() {
     outbox.change_usage_later(change("t2", "bob"));
     outbox.drain(Duration::from_secs(60)).await;
     assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact), (5, Certainty::Exact)]);
+}
+
+fn event(id: &str) -> FileEvent {
+    FileEvent {
+        id: EventId(id.to_owned()),
+        action: FileAction::Upload,
+        username: Username::stored("bob"),
+        path: "/srv/bob/file".to_owned(),
+        target_path: String::new(),
+        ssh_command: String::new(),
+        file_size: 5,
+        local_file: true,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn actions_that_take_no_event_hold_up_no_usage_change() {
+    let fake = with_accounts(&["bob"]);
+    fake.set_actions(Link::Down);
+    let outbox = Outbox::start(Arc::clone(&fake) as _);
+    outbox.dispatch(event("e1"));
+    outbox.dispatch(event("e2"));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    outbox.change_usage(change("t1", "bob")).await;
+    outbox.change_usage_later(change("t2", "bob"));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact), (5, Certainty::Exact)]);
+    fake.set_actions(Link::Up);
+    outbox.drain(Duration::from_secs(60)).await;
+    let told: Vec<_> = fake.events().into_iter().map(|event| event.id.0).collect();
+    assert_eq!(told, ["e1", "e2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_node_does_not_wait_for_what_cannot_arrive() {
+    let fake = with_accounts(&["bob"]);
+    fake.set_link(Link::Down);
+    let outbox = Outbox::start(Arc::clone(&fake) as _);
+    for number in 0..100 {
+        outbox.dispatch(event(&format!("e{number}")));
+        outbox.change_usage(change(&format!("t{number}"), "bob")).await;
+    }
+    let begin = tokio::time::Instant::now();
+    outbox.drain(Duration::from_secs(3)).await;
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert_eq!(outbox.waiting(), 0, "each was logged");
 }

@@ -42,6 +42,8 @@ pub struct FakeControlPlane {
 #[derive(Debug, Default)]
 struct State {
     link: Link,
+    /// Whether events are taken.
+    actions: Link,
     accounts: HashMap<Username, Account>,
     usage: HashMap<Username, QuotaUsage>,
     sessions: HashMap<ConnectionId, Username>,
@@ -77,6 +79,11 @@ impl FakeControlPlane {
     /// Cuts or restores the connection.
     pub fn set_link(&self, link: Link) {
         self.state().link = link;
+    }
+
+    /// Lets the actions take no event, as when too many wait, or take them again.
+    pub fn set_actions(&self, link: Link) {
+        self.state().actions = link;
     }
 
     /// Sends a command to every attached node.
@@ -272,7 +279,11 @@ impl ControlPlane for FakeControlPlane {
     }
 
     async fn dispatch(&self, event: FileEvent) -> Result<(), Fault> {
-        self.reachable()?.events.push(event);
+        let mut state = self.reachable()?;
+        if state.actions == Link::Down {
+            return Err(Fault::unavailable("too many events wait"));
+        }
+        state.events.push(event);
         Ok(())
     }
 }
