@@ -72,7 +72,17 @@ impl NodeContext {
         let keys = crate::host_keys::load(&config, config_dir)?;
         let offers = Offers::build(&config, keys)?;
         let banner = crate::ssh::banner::load(&config.login_banner_file, config_dir);
-        Ok(Self {
+        Ok(Self::of(config, offers, banner, control))
+    }
+
+    /// Puts a node together; must be called on the runtime that the control plane belongs to.
+    pub fn of(
+        config: SftpdConfig,
+        offers: Offers,
+        banner: Option<String>,
+        control: Arc<dyn ControlPlane>,
+    ) -> Self {
+        Self {
             node: NodeId(hex::encode(rand::random::<[u8; 8]>())),
             outbox: Outbox::start(Arc::clone(&control)),
             control: Arc::new(Hosted::new(control)),
@@ -87,7 +97,7 @@ impl NodeContext {
             defects: crate::defects::Defects::default(),
             next_id: AtomicU64::new(0),
             config,
-        })
+        }
     }
 
     /// Returns an id for a new connection, unique over all nodes.

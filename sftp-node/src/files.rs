@@ -83,6 +83,17 @@ impl UserFiles {
         let options = ferryd_storage::open::OpenOptions { umask };
         let storage = ferryd_storage::open::open(account, &options).await?;
         context.sweep.visit(account);
+        Ok(Self::over(storage, context, account, connection, transfers))
+    }
+
+    /// Returns the files of an account in a storage that is open.
+    pub fn over(
+        storage: Arc<dyn Storage>,
+        context: &Arc<NodeContext>,
+        account: &Arc<Account>,
+        connection: &ConnectionId,
+        transfers: Arc<Transfers>,
+    ) -> Self {
         let write_mode = match context.config.upload_mode {
             1 => WriteMode::Atomic,
             2 => WriteMode::AtomicKeepPart,
@@ -100,7 +111,7 @@ impl UserFiles {
             write_mode,
             ignore_attributes: context.config.setstat_mode == 1,
         };
-        Ok(Self { shared: Arc::new(shared), protocol: Protocol::Sftp })
+        Self { shared: Arc::new(shared), protocol: Protocol::Sftp }
     }
 
     /// Returns the same files for a channel that speaks another protocol.

@@ -5,7 +5,7 @@ pub(crate) mod transfers;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -86,10 +86,26 @@ impl Session {
         files: UserFiles,
         transfers: Arc<Transfers>,
     ) -> Self {
+        let id = connection.id.clone();
         Self {
-            id: connection.id.clone(),
-            account,
             address: connection.peer,
+            connection: Arc::downgrade(connection),
+            ..Self::unconnected(id, account, client_version, files, transfers)
+        }
+    }
+
+    /// Makes a session that no socket belongs to.
+    pub fn unconnected(
+        id: ConnectionId,
+        account: Arc<Account>,
+        client_version: String,
+        files: UserFiles,
+        transfers: Arc<Transfers>,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            address: (Ipv4Addr::UNSPECIFIED, 0).into(),
             client_version,
             files,
             connected_at: now_ms(),
@@ -99,7 +115,7 @@ impl Session {
             channels: Mutex::default(),
             channels_ended: Notify::new(),
             transfers,
-            connection: Arc::downgrade(connection),
+            connection: Weak::new(),
         }
     }
 

@@ -18,6 +18,12 @@ impl Budget {
     pub const fn new(limit: usize) -> Self {
         Self { limit, used: AtomicUsize::new(0) }
     }
+
+    /// Returns what is taken now.
+    #[cfg(any(test, feature = "testkit"))]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
 }
 
 /// What one channel takes; given back when dropped.
@@ -84,6 +90,6 @@ mod tests {
         drop(first);
         second.take(1000).unwrap();
         second.give_back(5000);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

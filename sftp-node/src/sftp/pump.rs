@@ -11,10 +11,11 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::budget::Budget;
 use super::dispatch::Dispatcher;
 use super::frames::{BrokenStream, Frames};
 use super::replies::{Pending, Queue};
-use super::writer;
+use super::writer::{self, Outgoing};
 use crate::context::NodeContext;
 use crate::session::Session;
 
@@ -23,7 +24,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How the reading of a channel has ended.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// The client sends nothing any more.
     Eof,
     /// The channel or the connection is gone.
@@ -32,6 +33,18 @@ enum End {
     Broken(String),
     /// The client has too much waiting; the connection ends.
     Greedy,
+}
+
+/// Where requests come from.
+pub(super) trait Incoming: Send {
+    /// Returns what comes next, `None` when the channel is gone.
+    fn next(&mut self) -> impl Future<Output = Option<ChannelMsg>> + Send;
+}
+
+impl Incoming for ChannelReadHalf {
+    async fn next(&mut self) -> Option<ChannelMsg> {
+        self.wait().await
+    }
 }
 
 /// Serves SFTP on a channel until it ends.
@@ -43,18 +56,29 @@ pub(crate) async fn serve(
 ) {
     let (mut incoming, outgoing) = channel.split();
     let outgoing = Arc::new(outgoing);
-    let queue = Arc::new(Queue::new(&context.reply_budget));
+    let end = run(&mut incoming, &outgoing, &context.reply_budget, &session).await;
+    say_goodbye(&end, &outgoing, &ssh, &session).await;
+}
+
+/// Serves requests until there are no more and what they opened has ended.
+pub(super) async fn run<O: Outgoing>(
+    incoming: &mut impl Incoming,
+    outgoing: &Arc<O>,
+    budget: &Arc<Budget>,
+    session: &Session,
+) -> End {
+    let queue = Arc::new(Queue::new(budget));
     // A writer alone would wait for ever: a defect here must not leave it behind.
-    let writer = tokio::spawn(writer::run(Arc::clone(&outgoing), Arc::clone(&queue)));
+    let writer = tokio::spawn(writer::run(Arc::clone(outgoing), Arc::clone(&queue)));
     let writer = AbortOnDropHandle::new(writer);
-    let mut dispatcher = Dispatcher::new(&session, Arc::clone(&queue));
-    let end = read_all(&mut incoming, &mut dispatcher, &session).await;
+    let mut dispatcher = Dispatcher::new(session, Arc::clone(&queue));
+    let end = read_all(incoming, &mut dispatcher, session).await;
     match &end {
         End::Eof => queue.drain(),
         End::Closed | End::Broken(_) | End::Greedy => queue.stop(),
     }
     // A client that has sent its end may still close the channel or go away.
-    let closed = async { while incoming.wait().await.is_some() {} };
+    let closed = async { while incoming.next().await.is_some() {} };
     tokio::pin!(closed);
     let mut writer = writer;
     tokio::select! {
@@ -66,7 +90,7 @@ pub(crate) async fn serve(
     }
     finish_deferred(&queue).await;
     dispatcher.abort_open().await;
-    say_goodbye(&end, &outgoing, &ssh, &session).await;
+    end
 }
 
 fn log_panic(ended: Result<(), tokio::task::JoinError>) {
@@ -85,20 +109,20 @@ async fn finish_deferred(queue: &Queue) {
 }
 
 async fn read_all(
-    incoming: &mut ChannelReadHalf,
+    incoming: &mut impl Incoming,
     dispatcher: &mut Dispatcher,
     session: &Session,
 ) -> End {
     let mut frames = Frames::default();
     loop {
-        let Some(message) = incoming.wait().await else { return End::Closed };
+        let Some(message) = incoming.next().await else { return End::Closed };
         session.touch();
         let mut end = take(message, &mut frames);
         while end.is_none() {
             if let Err(broken) = serve_frames(&mut frames, dispatcher).await {
                 return broken;
             }
-            match incoming.wait().now_or_never() {
+            match incoming.next().now_or_never() {
                 Some(Some(message)) => end = take(message, &mut frames),
                 Some(None) => end = Some(End::Closed),
                 None => break,

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
@@ -22,10 +23,23 @@ const READ_AHEAD: usize = 8;
 const DATA_HEAD: usize = 4 + 1 + 4 + 4;
 
 /// The channel cannot send any more.
-struct Gone;
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// Where replies go.
+pub(super) trait Outgoing: Send + Sync + 'static {
+    /// Sends bytes; waits while the client has no room for them.
+    fn send(&self, bytes: Bytes) -> impl Future<Output = Result<(), Gone>> + Send;
+}
+
+impl Outgoing for ChannelWriteHalf<Msg> {
+    async fn send(&self, bytes: Bytes) -> Result<(), Gone> {
+        self.data_bytes(bytes).await.map_err(|_| Gone)
+    }
+}
 
 /// Sends replies until the reader has ended and nothing is left, or nothing can be sent.
-pub(super) async fn run(channel: Arc<ChannelWriteHalf<Msg>>, queue: Arc<Queue>) {
+pub(super) async fn run<O: Outgoing>(channel: Arc<O>, queue: Arc<Queue>) {
     let mut writer = Writer { channel, queue, out: Vec::new() };
     while let Some(pending) = writer.queue.next().await {
         if writer.step(pending).await.is_err() {
@@ -34,13 +48,13 @@ pub(super) async fn run(channel: Arc<ChannelWriteHalf<Msg>>, queue: Arc<Queue>) 
     }
 }
 
-struct Writer {
-    channel: Arc<ChannelWriteHalf<Msg>>,
+struct Writer<O> {
+    channel: Arc<O>,
     queue: Arc<Queue>,
     out: Vec<u8>,
 }
 
-impl Writer {
+impl<O: Outgoing> Writer<O> {
     async fn step(&mut self, pending: Pending) -> Result<(), Gone> {
         match pending {
             Pending::Bytes(bytes) if self.out.is_empty() => self.out = bytes,
@@ -159,7 +173,7 @@ impl Writer {
     /// Sends in pieces that keep to the account's rate.
     async fn flush_paced(&mut self, download: &Download) -> Result<(), Gone> {
         let Some(bucket) = download.pace() else { return self.flush().await };
-        let mut rest = bytes::Bytes::from(std::mem::take(&mut self.out));
+        let mut rest = Bytes::from(std::mem::take(&mut self.out));
         while !rest.is_empty() {
             let piece = rest.split_to(bucket.piece().min(rest.len()));
             tokio::select! {
@@ -171,10 +185,10 @@ impl Writer {
         Ok(())
     }
 
-    async fn send(&self, bytes: bytes::Bytes) -> Result<(), Gone> {
+    async fn send(&self, bytes: Bytes) -> Result<(), Gone> {
         tokio::select! {
             biased;
-            sent = self.channel.data_bytes(bytes) => sent.map_err(|_| Gone),
+            sent = self.channel.send(bytes) => sent,
             () = self.queue.stopped() => Err(Gone),
         }
     }
