@@ -1,10 +1,23 @@
-//! The way in for fuzzers: bytes of a channel go through framing and parsing, nothing is done.
+//! The ways in for fuzzers: bytes of a channel go through framing and parsing alone, or stand for
+//! a whole conversation with the loop of a channel over files in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "checks of a test tool end it"
+)]
+
+mod conversation;
+mod script;
+mod world;
 
 use bytes::Bytes;
 
 use super::frames::{Frame, Frames};
 use super::requests::{Request, WriteRequest};
 use super::wire::Fields;
+
+pub use conversation::{Outcome, converse};
 
 /// Parses a stream that arrives in pieces of `piece` bytes, to its end or its first broken length.
 /// Returns the number of packets.

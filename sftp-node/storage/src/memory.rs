@@ -12,7 +12,7 @@ use ferryd_domain::{Fault, VirtualPath};
 
 use crate::{Capabilities, Links, Place, Storage};
 use place::MemoryPlace;
-use tree::{SharedTree, Tree};
+use tree::{MOST_BYTES, SharedTree, Tree};
 
 /// An empty storage in memory.
 #[derive(Debug)]
@@ -23,7 +23,12 @@ pub struct MemoryStorage {
 impl MemoryStorage {
     /// Returns an empty storage.
     pub fn new() -> Self {
-        Self { tree: SharedTree::new(Tree::new()) }
+        Self::with_files_up_to(MOST_BYTES)
+    }
+
+    /// Returns an empty storage whose files have at most this many bytes.
+    pub fn with_files_up_to(most_bytes: u64) -> Self {
+        Self { tree: SharedTree::new(Tree::new(most_bytes)) }
     }
 }
 

@@ -153,7 +153,10 @@ impl MemoryWriter {
             Ok(_) if self.how.exclusive => {
                 return Err(fault(FaultKind::AlreadyExists, "file already exists"));
             }
-            Ok(_) => drop(tree.unlink(self.parent, &self.name)?),
+            Ok(_) => {
+                let old = tree.unlink(self.parent, &self.name)?;
+                tree.count_name(old, false)?;
+            }
             Err(_) => {}
         }
         tree.link(self.parent, &self.name, self.inode)

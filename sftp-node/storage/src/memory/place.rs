@@ -108,7 +108,8 @@ impl Place for MemoryPlace {
         if !tree.directory(self.inode(&tree)?)?.is_empty() {
             return Err(fault(FaultKind::NotEmpty, "directory not empty"));
         }
-        tree.unlink(self.parent, name).map(drop)
+        let inode = tree.unlink(self.parent, name)?;
+        tree.count_name(inode, false)
     }
 
     async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
@@ -125,7 +126,10 @@ impl Place for MemoryPlace {
             Ok(_) if is_directory => {
                 return Err(fault(FaultKind::NotADirectory, "not a directory"));
             }
-            Ok(_) => drop(tree.unlink(target.parent, target_name)?),
+            Ok(_) => {
+                let old = tree.unlink(target.parent, target_name)?;
+                tree.count_name(old, false)?;
+            }
             Err(error) if error.kind() == FaultKind::NotFound => {}
             Err(error) => return Err(error),
         }

@@ -1,6 +1,7 @@
 //! Nodes by number, as inodes: directories name them, places and open files hold numbers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +16,8 @@ pub(super) type Inode = u64;
 pub(super) const TOP: Inode = 1;
 /// As many links as Linux follows.
 const MOST_LINKS: u32 = 40;
-/// Bytes that one file may have here.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes that one file may have unless said otherwise.
+pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a node holds.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub(super) struct Node {
 pub(super) struct Tree {
     nodes: HashMap<Inode, Node>,
     last: Inode,
+    /// No other storage has this number: files of two are never taken for one.
+    device: u64,
+    /// Bytes that one file may have.
+    most_bytes: u64,
 }
 
 /// A tree that handles and places share. Nothing is awaited while it is locked.
@@ -76,8 +81,10 @@ fn exists() -> Fault {
 }
 
 impl Tree {
-    pub(super) fn new() -> Self {
-        let mut tree = Self { nodes: HashMap::new(), last: 0 };
+    pub(super) fn new(most_bytes: u64) -> Self {
+        static DEVICES: AtomicU64 = AtomicU64::new(0);
+        let device = DEVICES.fetch_add(1, Ordering::Relaxed);
+        let mut tree = Self { nodes: HashMap::new(), last: 0, device, most_bytes };
         tree.add(Content::Directory(BTreeMap::new()), 0o755);
         tree
     }
@@ -140,6 +147,10 @@ impl Tree {
         inode: Inode,
     ) -> Result<(), Fault> {
         check_name(name)?;
+        // A directory that was removed takes nothing.
+        if self.node(directory)?.links == 0 {
+            return Err(missing());
+        }
         let entries = self.directory_mut(directory)?;
         if entries.contains_key(name) {
             return Err(exists());
@@ -237,7 +248,7 @@ impl Tree {
             links: node.links,
             accessed: node.accessed,
             modified: node.modified,
-            stamp: FileStamp { device: 0, inode },
+            stamp: FileStamp { device: self.device, inode },
         })
     }
 
@@ -257,9 +268,16 @@ impl Tree {
         Ok(())
     }
 
+    fn within_bounds(&self, size: u64) -> Result<usize, Fault> {
+        usize::try_from(size)
+            .ok()
+            .filter(|_| size <= self.most_bytes)
+            .ok_or_else(|| Fault::failed("file is too large"))
+    }
+
     /// Gives a file a size.
     pub(super) fn resize(&mut self, inode: Inode, size: u64) -> Result<(), Fault> {
-        let size = within_bounds(size)?;
+        let size = self.within_bounds(size)?;
         self.file_mut(inode)?.resize(size, 0);
         Ok(())
     }
@@ -283,7 +301,7 @@ impl Tree {
 
     /// Writes bytes at an offset; a gap is filled with zeros.
     pub(super) fn write(&mut self, inode: Inode, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let end = within_bounds(offset.saturating_add(bytes.len() as u64))?;
+        let end = self.within_bounds(offset.saturating_add(bytes.len() as u64))?;
         let data = self.file_mut(inode)?;
         if data.len() < end {
             data.resize(end, 0);
@@ -294,13 +312,6 @@ impl Tree {
         self.node_mut(inode)?.modified = now();
         Ok(())
     }
-}
-
-fn within_bounds(size: u64) -> Result<usize, Fault> {
-    usize::try_from(size)
-        .ok()
-        .filter(|_| size <= MOST_BYTES)
-        .ok_or_else(|| Fault::failed("file is too large"))
 }
 
 fn check_name(name: &[u8]) -> Result<(), Fault> {
