@@ -3,29 +3,65 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ferryd_control_plane::{ConnectionId, SessionStatus};
+use ferryd_control_plane::{ConnectionId, SessionStart, SessionStatus};
 use parking_lot::Mutex;
 
 use super::Session;
+use crate::clock::now_ms;
 
 /// Live sessions by connection.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(Mutex<HashMap<ConnectionId, Arc<Session>>>);
+pub(crate) struct Registry {
+    live: Mutex<HashMap<ConnectionId, Arc<Session>>>,
+    /// Those that have their place and not yet their files.
+    opening: Mutex<HashMap<ConnectionId, SessionStatus>>,
+}
+
+/// Keeps the place of a session whose files are being opened, which may take long.
+#[derive(Debug)]
+pub(crate) struct Opening<'a> {
+    registry: &'a Registry,
+    id: ConnectionId,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.registry.opening.lock().remove(&self.id);
+    }
+}
 
 impl Registry {
+    /// Notes a session that got its place, so that reports tell of it until it is added.
+    pub fn opening(&self, start: &SessionStart) -> Opening<'_> {
+        let now = now_ms();
+        let status = SessionStatus {
+            connection: start.connection.clone(),
+            username: start.username.clone(),
+            client_version: start.client_version.clone(),
+            client_address: start.client_address,
+            connected_at: now,
+            last_activity: now,
+            protocol: None,
+            transfers: Vec::new(),
+            ssh_command: String::new(),
+        };
+        self.opening.lock().insert(start.connection.clone(), status);
+        Opening { registry: self, id: start.connection.clone() }
+    }
+
     /// Adds a session.
     pub fn insert(&self, session: &Arc<Session>) {
-        self.0.lock().insert(session.id.clone(), Arc::clone(session));
+        self.live.lock().insert(session.id.clone(), Arc::clone(session));
     }
 
     /// Removes a session.
     pub fn remove(&self, id: &ConnectionId) {
-        self.0.lock().remove(id);
+        self.live.lock().remove(id);
     }
 
     /// Closes a connection at once, if it is ours.
     pub fn kill(&self, id: &ConnectionId) {
-        let session = self.0.lock().get(id).cloned();
+        let session = self.live.lock().get(id).cloned();
         if let Some(session) = session {
             session.kill();
         }
@@ -33,7 +69,38 @@ impl Registry {
 
     /// Returns what every session is doing.
     pub fn statuses(&self) -> Vec<SessionStatus> {
-        let sessions: Vec<_> = self.0.lock().values().cloned().collect();
-        sessions.iter().map(|session| session.status()).collect()
+        // In this order: one that is added meanwhile is in one of them.
+        let opening: Vec<_> = self.opening.lock().values().cloned().collect();
+        let live = self.live.lock().clone();
+        let opening = opening.into_iter().filter(|status| !live.contains_key(&status.connection));
+        opening.chain(live.values().map(|session| session.status())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferryd_control_plane::NodeId;
+    use ferryd_domain::Username;
+    use ferryd_domain::policy::LoginMethod;
+
+    use super::*;
+
+    #[test]
+    fn a_session_whose_files_are_being_opened_is_reported() {
+        let registry = Registry::default();
+        let start = SessionStart {
+            connection: ConnectionId("c1".into()),
+            node: NodeId("n1".into()),
+            username: Username::stored("bob"),
+            method: LoginMethod::Password,
+            client_address: "192.0.2.1:1000".parse().unwrap(),
+            client_version: "SSH-2.0-test".into(),
+        };
+        let opening = registry.opening(&start);
+        let reported = registry.statuses();
+        assert_eq!((reported.len(), &reported[0].connection), (1, &start.connection));
+        assert!(reported[0].protocol.is_none(), "it is not listed");
+        drop(opening);
+        assert!(registry.statuses().is_empty());
     }
 }

@@ -215,7 +215,8 @@ impl Login {
             client_address: self.connection.peer,
             client_version: client_version.clone(),
         };
-        self.context.control.open_session(start).await?;
+        self.context.control.open_session(start.clone()).await?;
+        let _opening = self.context.registry.opening(&start);
         let transfers = Arc::new(Transfers::default());
         let opened =
             UserFiles::open(&self.context, &account, &self.connection.id, Arc::clone(&transfers))
