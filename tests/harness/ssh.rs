@@ -12,13 +12,14 @@ use russh::{Channel, ChannelMsg, Disconnect};
 
 use crate::keys::KeyPair;
 use crate::raw_sftp::RawSftp;
-use crate::wait::soon;
+use crate::wait::{PATIENCE, soon, soon_within};
 
 /// A connection to a server.
 #[derive(Clone)]
 pub struct Connection {
     handle: Arc<tokio::sync::Mutex<Handle<Events>>>,
     banners: Arc<Mutex<Vec<String>>>,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Connection {
@@ -74,13 +75,23 @@ impl Connection {
         };
         let events = Events { banners: banners.clone() };
         let handle = soon("SSH", client::connect(Arc::new(config), server, events)).await?;
-        Ok(Self { handle: Arc::new(tokio::sync::Mutex::new(handle)), banners })
+        let handle = Arc::new(tokio::sync::Mutex::new(handle));
+        Ok(Self { handle, banners, patience: PATIENCE })
+    }
+
+    /// Waits this long for an answer to a login.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Tries a password; an error is a connection that has ended.
     pub async fn try_password(&mut self, name: &str, password: &str) -> Result<bool, russh::Error> {
         let mut handle = self.handle.lock().await;
-        let answer = soon("login", handle.authenticate_password(name, password)).await?;
+        let answer =
+            soon_within(self.patience, "login", handle.authenticate_password(name, password))
+                .await?;
         Ok(matches!(answer, AuthResult::Success))
     }
 
@@ -103,11 +114,11 @@ impl Connection {
         let mut answers = answers.iter().map(|answer| (*answer).to_owned());
         let mut handle = self.handle.lock().await;
         let start = handle.authenticate_keyboard_interactive_start(name, None::<String>);
-        let mut reply = soon("a question", start).await;
+        let mut reply = soon_within(self.patience, "a question", start).await;
         while let Ok(Asked::InfoRequest { prompts, .. }) = reply {
             let said = prompts.iter().map(|_| answers.next().unwrap_or_default()).collect();
             let next = handle.authenticate_keyboard_interactive_respond(said);
-            reply = soon("a question", next).await;
+            reply = soon_within(self.patience, "a question", next).await;
         }
         matches!(reply, Ok(Asked::Success))
     }
