@@ -15,6 +15,7 @@ both_topologies!(
     an_upload_with_many_writes_in_flight_has_no_bursts,
     a_large_write_is_stored_at_the_rate,
     directions_have_limits_of_their_own,
+    what_is_read_of_an_upload_counts_as_a_download,
 );
 
 const WINDOW: Duration = Duration::from_millis(250);
@@ -166,4 +167,17 @@ async fn directions_have_limits_of_their_own(topology: Topology) {
     let begin = Instant::now();
     sftp.put("/file", &[7; 2_000_000]).await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(10), "uploads are not limited");
+}
+
+async fn what_is_read_of_an_upload_counts_as_a_download(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "download_bandwidth": 100 })).await;
+    alice.put("file", vec![7; 300_000]);
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::READ | flags::WRITE).await.unwrap();
+    let begin = Instant::now();
+    for at in (0..300_000).step_by(100_000) {
+        assert_eq!(sftp.read(&handle, at, 100_000).await.unwrap().len(), 100_000);
+    }
+    assert!(begin.elapsed() > Duration::from_millis(2_500), "{:?}", begin.elapsed());
 }

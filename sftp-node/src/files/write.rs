@@ -320,6 +320,11 @@ impl Upload {
         &self.progress
     }
 
+    /// Returns the bucket that what is read and sent has to pass.
+    pub fn pace(&self) -> Option<&Bucket> {
+        self.files.shared.throttle.download.as_ref()
+    }
+
     /// Returns how much should be stored at once so that the account's rate is kept smoothly.
     pub fn piece(&self) -> Option<usize> {
         self.files.shared.throttle.upload.as_ref().map(Bucket::piece)

@@ -14,6 +14,7 @@ use super::replies::{Pending, Queue, ReadBack};
 use super::wire::{PutFields, patch_length};
 use super::{MAX_DATA, listing, packet, status};
 use crate::files::Download;
+use crate::files::throttle::Bucket;
 
 /// Replies are sent together up to about this many bytes.
 const BATCH: usize = 64 * 1024;
@@ -95,7 +96,7 @@ impl<O: Outgoing> Writer<O> {
         let out = std::mem::take(&mut self.out);
         self.out = read_reply(out, id, length, offset, &download).await;
         match download.pace() {
-            Some(_) => self.flush_paced(&download).await,
+            Some(bucket) => self.flush_paced(bucket).await,
             None => Ok(()),
         }
     }
@@ -103,15 +104,19 @@ impl<O: Outgoing> Writer<O> {
     async fn read_back(&mut self, request: ReadBack) -> Result<(), Gone> {
         let ReadBack { id, length, offset, upload, waiting } = request;
         let length = clamp(length);
-        self.answer(async move {
+        let file = Arc::clone(&upload);
+        let reply = async move {
             let mut out = Vec::new();
             let start = put_data_head(&mut out, length);
             let kept = out.len();
             let read = upload.read(offset, length, out).await;
             drop(waiting);
             finish_reply(read, start, kept, id, length)
-        })
-        .await
+        };
+        let Some(bucket) = file.pace() else { return self.answer(reply).await };
+        self.flush().await?;
+        self.out = reply.await;
+        self.flush_paced(bucket).await
     }
 
     /// Adds a reply that may take long: when it is not there at once, the replies before it are
@@ -156,7 +161,7 @@ impl<O: Outgoing> Writer<O> {
             let Some((reply, download)) = running.next().await else { return Ok(()) };
             self.out = reply;
             match download.pace() {
-                Some(_) => self.flush_paced(&download).await?,
+                Some(bucket) => self.flush_paced(bucket).await?,
                 None => self.flush().await?,
             }
         }
@@ -171,8 +176,7 @@ impl<O: Outgoing> Writer<O> {
     }
 
     /// Sends in pieces that keep to the account's rate.
-    async fn flush_paced(&mut self, download: &Download) -> Result<(), Gone> {
-        let Some(bucket) = download.pace() else { return self.flush().await };
+    async fn flush_paced(&mut self, bucket: &Bucket) -> Result<(), Gone> {
         let mut rest = Bytes::from(std::mem::take(&mut self.out));
         while !rest.is_empty() {
             let piece = rest.split_to(bucket.piece().min(rest.len()));
