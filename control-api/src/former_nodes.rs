@@ -7,6 +7,7 @@ mod roster;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ferryd_control_plane::NodeId;
 use ferryd_domain::Fault;
@@ -15,6 +16,9 @@ use tokio::time::Instant;
 
 use crate::nodes::Nodes;
 use crate::sessions::{LIFETIME, Sessions};
+
+/// Pause after the file could not be written.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 
 /// Logins that may wait at once; further ones are refused.
 const MOST_WAITING: usize = 4096;
@@ -48,6 +52,8 @@ struct State {
     version: u64,
     /// The version that is in the file.
     stored: u64,
+    /// When the file could not be written.
+    broken: Option<Instant>,
     missing: HashSet<NodeId>,
     /// When the places of those who are missing have lapsed.
     until: Option<Instant>,
@@ -161,6 +167,10 @@ impl FormerNodes {
     /// the same lock.
     fn strike(&self, sessions: &Sessions, nodes: &Nodes) -> bool {
         let mut state = self.state();
+        if state.broken.is_some_and(|since| since.elapsed() >= RETRY_DELAY) {
+            state.version += 1;
+            return true;
+        }
         let is_away = |node: &&NodeId| !state.missing.contains(*node) && !nodes.is_attached(node);
         let mut gone: HashSet<_> = state.listed.iter().filter(is_away).cloned().collect();
         if gone.is_empty() {
@@ -180,15 +190,18 @@ impl FormerNodes {
         let written = roster::write(file.clone(), listed).await;
         let mut state = self.state();
         match written {
-            Ok(()) => state.stored = version,
+            Ok(()) => state.broken = None,
             Err(error) => {
-                state.file = None;
-                tracing::warn!(
-                    sender = "nodes", file = %file.display(), %error,
-                    "nodes cannot be noted: after a restart limits of sessions hold a little later"
-                );
+                if state.broken.replace(Instant::now()).is_none() {
+                    tracing::warn!(
+                        sender = "nodes", file = %file.display(), %error,
+                        "nodes cannot be noted: after a restart limits of sessions hold a little later"
+                    );
+                }
             }
         }
+        // No login waits for a file that cannot be written.
+        state.stored = version;
     }
 
     fn unstored(&self) -> Option<(PathBuf, HashSet<NodeId>, u64)> {

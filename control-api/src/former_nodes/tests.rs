@@ -1,7 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the file")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use ferryd_control_plane::{ConnectionId, NodeInfo, SessionStart};
 use ferryd_domain::policy::LoginMethod;
@@ -111,11 +110,24 @@ async fn a_node_is_named_while_it_is_attached_or_has_places() {
     assert_eq!(named_in(&file), ["n2"], "one that comes again is named again");
 }
 
-#[tokio::test]
-async fn a_file_that_cannot_be_written_is_no_end() {
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_holds_up_nobody_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("missing/nodes");
     let former = Arc::new(FormerNodes::default());
-    former.remember_in("/nonexistent/nodes".into()).await;
+    former.remember_in(file.clone()).await;
+    let sessions = Arc::<Sessions>::default();
+    let nodes = Nodes::new(Arc::clone(&sessions));
+    let info = NodeInfo { node: id("n1"), version: String::new(), sessions: Vec::new() };
+    let _commands = nodes.attach(info);
     former.list(&id("n1")).await;
-    former.list(&id("n2")).await;
+    assert_eq!(former.enter(&id("n1")), Listed::Stored);
     assert_eq!(former.wait().await.unwrap(), Waited::No);
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    assert!(!former.strike(&sessions, &nodes));
+    tokio::time::advance(RETRY_DELAY).await;
+    assert!(former.strike(&sessions, &nodes));
+    Arc::clone(&former).store().await;
+    assert_eq!(named_in(&file), ["n1"]);
+    assert!(!former.strike(&sessions, &nodes));
 }

@@ -1,13 +1,14 @@
 //! Whose counters a crash would put in doubt, in a file that survives it, a loss of power included.
 //! One task writes it: all who wait for a name share one flush to the disk, and a name stays for a
 //! while, so that an account that is used costs one flush and not one per transfer. A file that
-//! cannot be written is a warning: then only what is known in memory is recovered.
+//! cannot be written is a warning, and is tried again: until then only what is known in memory is
+//! recovered.
 
 mod file;
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use file::JournalFile;
 /// How long a name stays after the last change. By then the system has written the counters to the
 /// disk by itself; the store does not flush each transaction.
 const LINGER: Duration = Duration::from_secs(60);
+/// Pause after a file could not be written.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Lines beyond the names it holds after which the file is written anew.
 const SLACK: usize = 1024;
 /// The last write when nothing is kept: nobody waits for one.
@@ -61,8 +64,9 @@ impl Drop for KeptJournal {
 /// The names, and what of them is in the file.
 #[derive(Debug)]
 pub(super) struct Journal {
+    path: PathBuf,
     state: Mutex<State>,
-    /// `None` when nothing is kept. Held while it is written.
+    /// `None` when it is broken. Held while it is written.
     file: tokio::sync::Mutex<Option<JournalFile>>,
     /// The last write that is on the disk.
     stored: watch::Sender<u64>,
@@ -77,6 +81,17 @@ struct State {
     /// The write that will take them.
     next: u64,
     lines: usize,
+    health: Health,
+}
+
+/// Whether the file can be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Health {
+    /// The last write went well.
+    #[default]
+    Good,
+    /// It did not: what is in the file is not known.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -94,8 +109,11 @@ impl Journal {
         let names = found.iter().map(|name| (name.clone(), mark())).collect();
         let text = found.iter().map(|name| file::line('+', name)).collect::<String>();
         let opened = JournalFile::write_anew(path, &text).inspect_err(|error| warn(path, error));
+        let health = opened.as_ref().map_or(Health::Broken, |_| Health::Good);
+        let state = State { names, next: 1, lines: found.len(), health, text: String::new() };
         let journal = Self {
-            state: Mutex::new(State { names, next: 1, lines: found.len(), ..State::default() }),
+            path: path.to_owned(),
+            state: Mutex::new(state),
             stored: watch::Sender::new(opened.as_ref().map_or(NOTHING_KEPT, |_| 0)),
             file: tokio::sync::Mutex::new(opened.ok()),
             some: Notify::new(),
@@ -105,9 +123,6 @@ impl Journal {
 
     /// Adds a name, or notes that it is needed still. It will be in the file soon.
     pub(super) fn add(&self, name: &Username) {
-        if !self.is_kept() {
-            return;
-        }
         let now = Instant::now();
         let mut state = self.state();
         if let Some(mark) = state.names.get_mut(name) {
@@ -165,47 +180,46 @@ impl Journal {
     /// Writes whenever there is something, until the task is dropped.
     async fn keep_written(self: Arc<Self>) {
         loop {
-            self.some.notified().await;
+            let health = self.state().health;
+            match health {
+                Health::Good => self.some.notified().await,
+                Health::Broken => tokio::time::sleep(RETRY_DELAY).await,
+            }
             self.write().await;
         }
     }
 
     async fn write(&self) {
         let mut file = self.file.lock().await;
-        let Some(opened) = file.take() else { return };
-        let Some(batch) = self.state().take_batch() else {
-            *file = Some(opened);
-            return;
-        };
-        let number = batch.number;
-        let path = opened.path().to_owned();
-        let written = tokio::task::spawn_blocking(move || match batch.extent {
-            Extent::Lines => opened.append(&batch.text),
-            Extent::Whole => JournalFile::write_anew(opened.path(), &batch.text),
+        let Some(batch) = self.state().take_batch() else { return };
+        let (number, path, opened) = (batch.number, self.path.clone(), file.take());
+        let written = tokio::task::spawn_blocking(move || match (batch.extent, opened) {
+            (Extent::Lines, Some(opened)) => opened.append(&batch.text),
+            (Extent::Lines | Extent::Whole, _) => JournalFile::write_anew(&path, &batch.text),
         });
         match written.await.unwrap_or_else(|error| Err(error.into())) {
             Ok(opened) => {
                 *file = Some(opened);
                 self.stored.send_replace(number);
             }
-            Err(error) => self.give_up(&path, &error),
+            Err(error) => self.break_with(&error),
         }
     }
 
-    fn give_up(&self, path: &Path, error: &std::io::Error) {
-        warn(path, error);
-        self.stored.send_replace(NOTHING_KEPT);
-        *self.state() = State::default();
+    /// Lets nobody wait for a file that cannot be written.
+    fn break_with(&self, error: &std::io::Error) {
+        if self.stored.send_replace(NOTHING_KEPT) != NOTHING_KEPT {
+            warn(&self.path, error);
+        }
+        let mut state = self.state();
+        state.health = Health::Broken;
+        state.text.clear();
     }
 
     /// Returns how often something was written.
     #[cfg(test)]
     pub(super) fn writes(&self) -> u64 {
         *self.stored.borrow()
-    }
-
-    fn is_kept(&self) -> bool {
-        *self.stored.borrow() != NOTHING_KEPT
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -230,19 +244,24 @@ enum Extent {
 }
 
 impl State {
+    /// A broken file is written as a whole, so there is no need for its lines.
     fn push(&mut self, sign: char, name: &Username) {
-        self.text.push_str(&file::line(sign, name));
-        self.lines += 1;
+        if self.health == Health::Good {
+            self.text.push_str(&file::line(sign, name));
+            self.lines += 1;
+        }
     }
 
+    /// Takes what is to be written; of a broken file it is hoped that it can be.
     fn take_batch(&mut self) -> Option<Batch> {
-        if self.text.is_empty() {
+        let health = std::mem::take(&mut self.health);
+        if self.text.is_empty() && health == Health::Good {
             return None;
         }
         let number = self.next;
         self.next += 1;
         let lines = std::mem::take(&mut self.text);
-        if self.lines <= 2 * self.names.len() + SLACK {
+        if health == Health::Good && self.lines <= 2 * self.names.len() + SLACK {
             return Some(Batch { number, text: lines, extent: Extent::Lines });
         }
         self.lines = self.names.len();

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ferryd_domain::Username;
 
@@ -14,7 +14,6 @@ const MAX_SIZE: u64 = 256 << 20;
 /// An open file.
 #[derive(Debug)]
 pub(super) struct JournalFile {
-    path: PathBuf,
     file: File,
 }
 
@@ -30,7 +29,7 @@ impl JournalFile {
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { file })
     }
 
     /// Adds a text.
@@ -44,13 +43,7 @@ impl JournalFile {
     #[cfg(test)]
     #[expect(clippy::disallowed_methods, reason = "stands for a disk that is full")]
     pub(super) fn read_only() -> Self {
-        let path = PathBuf::from("/dev/null");
-        Self { file: File::open(&path).unwrap(), path }
-    }
-
-    /// Returns where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+        Self { file: File::open("/dev/null").unwrap() }
     }
 }
 

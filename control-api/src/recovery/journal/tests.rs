@@ -104,18 +104,38 @@ fn a_line_that_was_cut_counts_nothing() {
     assert_eq!(names_in(&path), [name("bob")]);
 }
 
-#[tokio::test]
-async fn a_file_that_cannot_be_written_is_no_end() {
-    let (journal, _) = Journal::open(Path::new("/nonexistent/journal"));
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_holds_up_nobody_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing/journal");
+    let (journal, _) = KeptJournal::start(&path);
     journal.add(&name("bob"));
     journal.stored(&name("bob")).await;
-    journal.close(|_| false).await;
+    journal.add(&name("eve"));
+    journal.stored(&name("eve")).await;
+    journal.retain(|_| true);
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let mut stored = journal.stored.subscribe();
+    stored.wait_for(|stored| *stored != NOTHING_KEPT).await.unwrap();
+    assert_eq!(names_in(&path), [name("bob"), name("eve")]);
+    journal.add(&name("max"));
+    journal.stored(&name("max")).await;
+    assert_eq!(names_in(&path), [name("bob"), name("eve"), name("max")]);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_for_a_while_loses_no_name() {
     let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(&folder.path().join("journal"));
+    let path = folder.path().join("journal");
+    let (journal, _) = Journal::open(&path);
+    journal.add(&name("eve"));
+    journal.write().await;
     *journal.file.lock().await = Some(JournalFile::read_only());
     journal.add(&name("bob"));
     journal.write().await;
     journal.stored(&name("bob")).await;
-    journal.add(&name("eve"));
-    journal.stored(&name("eve")).await;
+    assert_eq!(names_in(&path), [name("eve")]);
+    journal.retain_after(Duration::ZERO, |kept| *kept != name("eve"));
+    journal.write().await;
+    assert_eq!(names_in(&path), [name("bob")]);
 }
