@@ -84,7 +84,7 @@ impl Gather {
             let data = split_front(&mut self.data, part.length);
             let stored = self.upload.write(offset, data).await;
             put_result(out, part.id, &stored);
-            offset += part.length as u64;
+            offset = offset.saturating_add(part.length as u64);
         }
     }
 }
