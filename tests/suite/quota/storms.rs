@@ -201,6 +201,7 @@ async fn counters_equal_the_disk_after_crashes(topology: Topology) {
     let mut server = Server::start(topology).await;
     let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
     let end = Instant::now() + seconds();
+    let most = watch(&alice.home);
     let clients = let_loose(&[server.sftp()], end);
     let mut crashes = 0;
     while Instant::now() < end {
@@ -215,7 +216,9 @@ async fn counters_equal_the_disk_after_crashes(topology: Topology) {
         }
     }
     let visits = count_all(clients).await;
-    println!("{visits} sessions, {crashes} crashes");
+    let most = most.end();
+    println!("{visits} sessions, {crashes} crashes, at most {most} of {LIMIT}");
+    assert!(most > 0 && most <= LIMIT + GRANT, "{most}");
     assert_exact(&server, &alice, Duration::from_secs(60)).await;
     // And they stay right.
     server.sftp_of(&alice).await.put("/file-0", &[1; 100]).await.unwrap_or_default();
