@@ -27,7 +27,7 @@ const MEMORY_MIB: u32 = 256;
 /// Checks of one account at once, if there are threads: three of four places in the memory.
 const MAX_SHARE: usize = 3;
 /// How long a check waits for its turn: less than a client and the link between processes do.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a check belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

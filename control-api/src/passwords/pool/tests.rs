@@ -23,6 +23,19 @@ fn flood(pool: &Arc<Pool>, line: &Line, guesses: usize) -> Vec<tokio::task::Join
     (0..guesses).map(guess).collect()
 }
 
+/// Guesses again and again, until aborted.
+fn endless_flood(pool: &Arc<Pool>, line: &Line) -> Vec<tokio::task::JoinHandle<()>> {
+    let guess = |guesser: usize| {
+        let (pool, line) = (Arc::clone(pool), line.clone());
+        tokio::spawn(async move {
+            for number in 0.. {
+                ask(&pool, line.clone(), FLOOD, &format!("guess {guesser} {number}")).await;
+            }
+        })
+    };
+    (0..40).map(guess).collect()
+}
+
 #[test]
 fn an_ipv6_network_is_one_origin_and_a_mapped_address_is_ipv4() {
     let origin = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
@@ -35,12 +48,12 @@ fn an_ipv6_network_is_one_origin_and_a_mapped_address_is_ipv4() {
 #[tokio::test]
 async fn a_flood_on_one_account_leaves_room_for_another_and_for_its_owner() {
     let pool = Arc::new(Pool::new(2));
-    let flood = flood(&pool, &name("victim"), 40);
+    let flood = endless_flood(&pool, &name("victim"));
     tokio::task::yield_now().await;
-    assert_eq!(ask(&pool, name("other"), FLOOD, "password").await, Verdict::Match);
-    assert_eq!(ask(&pool, name("victim"), ELSEWHERE, "password").await, Verdict::Match);
-    let open = flood.iter().filter(|task| !task.is_finished()).count();
-    assert!(open > 25, "they waited for the flood: {open} left");
+    for _ in 0..3 {
+        assert_eq!(ask(&pool, name("other"), FLOOD, "password").await, Verdict::Match);
+        assert_eq!(ask(&pool, name("victim"), ELSEWHERE, "password").await, Verdict::Match);
+    }
     flood.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -99,6 +112,6 @@ async fn work_runs_at_low_priority() {
     let pool = Arc::new(Pool::new(1));
     let nice = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
     let before = nice();
-    assert_eq!(pool.run(1, nice).await.unwrap(), 10.max(before));
+    assert_eq!(pool.run(1, nice).await.unwrap(), 5.max(before));
     assert_eq!(nice(), before);
 }

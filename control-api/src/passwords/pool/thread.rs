@@ -6,8 +6,9 @@ use tokio::sync::oneshot;
 
 use super::Permit;
 
-/// About a tenth of the CPU of a thread that has not been lowered, when both want it.
-const NICE: i32 = 10;
+/// A third of the CPU of a thread that has not been lowered, when both want it. With less, password
+/// logins time out on a machine that others keep busy.
+const NICE: i32 = 5;
 
 /// Runs work on a thread of its own. Work that has started runs to its end and keeps its permit,
 /// even when nobody waits for it any more.
