@@ -1,6 +1,6 @@
 //! An SSH connection that a test steers by itself: logins step by step, several channels.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use russh::client::{
 };
 use russh::keys::{PrivateKeyWithHashAlg, load_secret_key};
 use russh::{Channel, ChannelMsg, Disconnect};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::keys::KeyPair;
 use crate::raw_sftp::RawSftp;
@@ -67,6 +68,17 @@ impl Connection {
 
     /// Connects and hands back a refusal.
     pub async fn try_open(server: SocketAddr) -> Result<Self, russh::Error> {
+        Self::over(TcpStream::connect(server).await?).await
+    }
+
+    /// Connects from an address of this machine.
+    pub async fn open_from(from: IpAddr, server: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from, 0)).unwrap();
+        Self::over(socket.connect(server).await.unwrap()).await.expect("the server talks SSH")
+    }
+
+    async fn over(stream: TcpStream) -> Result<Self, russh::Error> {
         let banners = Arc::new(Mutex::new(Vec::new()));
         let config = client::Config {
             inactivity_timeout: None,
@@ -74,7 +86,7 @@ impl Connection {
             ..client::Config::default()
         };
         let events = Events { banners: banners.clone() };
-        let handle = soon("SSH", client::connect(Arc::new(config), server, events)).await?;
+        let handle = soon("SSH", client::connect_stream(Arc::new(config), stream, events)).await?;
         let handle = Arc::new(tokio::sync::Mutex::new(handle));
         Ok(Self { handle, banners, patience: PATIENCE })
     }

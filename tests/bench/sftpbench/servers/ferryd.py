@@ -49,11 +49,11 @@ class Ferryd(Server):
 
     def after_start(self):
         if not self.has_account:
-            self._add_account()
+            self.add_account(self.user)
             self.has_account = True
 
-    def _add_account(self):
-        account = {"username": self.user, "password": self.env.password, "status": 1,
+    def add_account(self, name):
+        account = {"username": name, "password": self.env.password, "status": 1,
                    "home_dir": self.home, "public_keys": [self.env.public_key],
                    "permissions": {"/": ["*"]}}
         request = urllib.request.Request(
