@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::SftpdConfig;
 use crate::context::NodeContext;
-use crate::workers::{Accepted, Workers};
+use crate::workers::Workers;
 
 /// Pause after an accept that failed, for example for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -65,7 +65,7 @@ fn take(
         return;
     }
     match socket.set_nodelay(true).and_then(|()| socket.into_std()) {
-        Ok(socket) => workers.take(Accepted { socket, peer }),
+        Ok(socket) => workers.take(socket, peer),
         Err(error) => tracing::debug!(sender = "sftpd", %peer, %error, "connection lost at once"),
     }
 }

@@ -18,6 +18,7 @@ use russh::{Channel, ChannelId, Pty};
 
 use crate::context::NodeContext;
 use crate::listener::serve::Connection;
+use crate::workers::load::Kind;
 use channels::Channels;
 use login::Login;
 
@@ -87,6 +88,7 @@ impl Handler for SshHandler {
     }
 
     async fn auth_succeeded(&mut self, session: &mut SshSession) -> Result<(), Self::Error> {
+        self.connection.weight.becomes(Kind::Idle);
         if let Some(started) = self.connection.session.get() {
             let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
             tracing::debug!(sender = "sftpd", connection_id = %started.id, client, "logged in");

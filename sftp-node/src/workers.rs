@@ -1,10 +1,12 @@
 //! The threads that serve connections: one per core, each with a runtime of its own, so that a
-//! connection's tasks share a thread and its caches.
+//! connection's tasks share a thread and its caches. A new connection goes where the least is going
+//! on: see [`load`].
+
+pub(crate) mod load;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::sync::mpsc;
@@ -13,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::NodeContext;
 use crate::listener::serve;
+use load::{Kind, Load, Weight};
 
 /// Accepted sockets that may wait for a thread.
 const BACKLOG: usize = 256;
@@ -24,12 +27,14 @@ pub(crate) struct Accepted {
     pub socket: TcpStream,
     /// The other end.
     pub peer: SocketAddr,
+    /// What it weighs until the login.
+    pub weight: Weight,
 }
 
 #[derive(Debug)]
 struct Worker {
     queue: mpsc::Sender<Accepted>,
-    connections: Arc<AtomicUsize>,
+    load: Arc<Load>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -52,16 +57,14 @@ impl Workers {
 
     /// Returns the number of connections.
     pub fn connections(&self) -> usize {
-        self.0.iter().map(|worker| worker.connections.load(Ordering::Relaxed)).sum()
+        self.0.iter().map(|worker| worker.load.connections()).sum()
     }
 
-    /// Hands a connection to the thread with the fewest. A full queue drops the connection.
-    pub fn take(&self, accepted: Accepted) {
-        let idlest = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
-        if let Some(worker) = idlest {
-            worker.connections.fetch_add(1, Ordering::Relaxed);
-            if worker.queue.try_send(accepted).is_err() {
-                worker.connections.fetch_sub(1, Ordering::Relaxed);
+    /// Hands a connection to the thread with the least load. A full queue drops the connection.
+    pub fn take(&self, socket: TcpStream, peer: SocketAddr) {
+        if let Some(worker) = self.0.iter().min_by_key(|worker| worker.load.total()) {
+            let weight = worker.load.put_on(Kind::LoggingIn);
+            if worker.queue.try_send(Accepted { socket, peer, weight }).is_err() {
                 tracing::warn!(sender = "sftpd", "a connection was dropped: too many are waiting");
             }
         }
@@ -92,22 +95,15 @@ impl Worker {
         stop: &CancellationToken,
     ) -> io::Result<Self> {
         let (queue, accepted) = mpsc::channel(BACKLOG);
-        let connections = Arc::new(AtomicUsize::new(0));
+        let load = Arc::new(Load::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = run(accepted, Arc::clone(context), stop.clone(), Arc::clone(&connections));
-        let thread = thread::Builder::new()
-            .name(format!("sftp-{index}"))
-            .spawn(move || runtime.block_on(run))?;
-        Ok(Self { queue, connections, thread: Some(thread) })
-    }
-}
-
-/// A connection that counts until this is dropped, also by a defect in its task.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let run = run(accepted, Arc::clone(context), stop.clone());
+        let mine = Arc::clone(&load);
+        let thread = thread::Builder::new().name(format!("sftp-{index}")).spawn(move || {
+            load::belongs_to_this_thread(mine);
+            runtime.block_on(run);
+        })?;
+        Ok(Self { queue, load, thread: Some(thread) })
     }
 }
 
@@ -115,16 +111,10 @@ async fn run(
     mut accepted: mpsc::Receiver<Accepted>,
     context: Arc<NodeContext>,
     stop: CancellationToken,
-    connections: Arc<AtomicUsize>,
 ) {
     let tasks = TaskTracker::new();
     while let Some(connection) = accepted.recv().await {
-        let served = serve::serve(connection, Arc::clone(&context), stop.clone());
-        let counted = Counted(Arc::clone(&connections));
-        tasks.spawn(async move {
-            served.await;
-            drop(counted);
-        });
+        tasks.spawn(serve::serve(connection, Arc::clone(&context), stop.clone()));
     }
     tasks.close();
     tasks.wait().await;

@@ -19,6 +19,7 @@ use crate::ssh::SshHandler;
 use crate::ssh::channels::ChannelTasks;
 use crate::ssh::first_look;
 use crate::workers::Accepted;
+use crate::workers::load::Weight;
 
 /// How often the idle time is looked at.
 const IDLE_CHECK: Duration =
@@ -39,6 +40,8 @@ pub(crate) struct Connection {
     pub session: OnceLock<Arc<Session>>,
     /// What runs on its channels.
     pub channels: ChannelTasks,
+    /// What it weighs on its thread.
+    pub weight: Weight,
     closing: AtomicBool,
 }
 
@@ -54,7 +57,7 @@ impl Connection {
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: CancellationToken) {
-    let Accepted { socket, peer } = accepted;
+    let Accepted { socket, peer, weight } = accepted;
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Ok(second) = socket.try_clone() else { return };
     let Ok(socket) = tokio::net::TcpStream::from_std(socket) else { return };
@@ -65,6 +68,7 @@ pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
         tried: AtomicBool::new(false),
         session: OnceLock::new(),
         channels: ChannelTasks::default(),
+        weight,
         closing: AtomicBool::new(false),
     });
     let grace = Duration::from_secs(context.config.login_grace_time.max(1));

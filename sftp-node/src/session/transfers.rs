@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::workers::load::{self, Kind, Weight};
 
 /// The running transfers of a session.
 #[derive(Debug, Default)]
@@ -46,7 +47,8 @@ impl Transfers {
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.running.lock().insert(number, Arc::clone(&progress));
-        TransferGuard { transfers: Arc::clone(self), number, progress }
+        let _weight = load::put_on_this_thread(Kind::Transferring);
+        TransferGuard { transfers: Arc::clone(self), number, progress, _weight }
     }
 
     /// Notes that the client is gone: nothing waits for its turn any more.
@@ -98,6 +100,7 @@ pub(crate) struct TransferGuard {
     transfers: Arc<Transfers>,
     number: u64,
     progress: Arc<Progress>,
+    _weight: Option<Weight>,
 }
 
 impl TransferGuard {
