@@ -26,7 +26,8 @@ use login::Login;
 pub(crate) struct SshHandler {
     context: Arc<NodeContext>,
     connection: Arc<Connection>,
-    login: Login,
+    /// Boxed, as russh keeps the memory of its handler several times.
+    login: Box<Login>,
     channels: Channels,
 }
 
@@ -38,7 +39,7 @@ impl SshHandler {
         client: Option<String>,
     ) -> Self {
         Self {
-            login: Login::new(Arc::clone(&context), Arc::clone(&connection), client),
+            login: Box::new(Login::new(Arc::clone(&context), Arc::clone(&connection), client)),
             channels: Channels::new(Arc::clone(&context), Arc::clone(&connection)),
             context,
             connection,

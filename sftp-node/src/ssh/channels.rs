@@ -121,6 +121,8 @@ impl Channels {
         let (context, session) = (Arc::clone(&self.context), Arc::clone(session));
         #[cfg(test)]
         let work = context.defects.before(crate::defects::Place::Channel, &session.id, work);
+        // Boxed: a task would keep the memory of what it is made of twice.
+        let work = Box::pin(work);
         self.connection.channels.0.spawn(async move {
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
                 tracing::error!(sender = "sftpd", connection_id = %session.id, "a defect ended a channel");

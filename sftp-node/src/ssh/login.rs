@@ -35,7 +35,8 @@ pub(crate) struct Login {
     context: Arc<NodeContext>,
     connection: Arc<Connection>,
     client: Option<String>,
-    offered: Option<KnownKey>,
+    /// Boxed, as it goes away with the login and the connection stays.
+    offered: Option<Box<KnownKey>>,
     counted_keys: HashSet<String>,
     dialog: Option<(Username, Box<dyn LoginDialog>)>,
 }
@@ -87,14 +88,14 @@ impl Login {
         if !self.knows(&username, &key) {
             self.count_key(&key);
             let outcome = self.check(user, Credential::PublicKey(key.clone())).await;
-            self.offered = Some(KnownKey { username, key, outcome });
-            if let Some(KnownKey { outcome: Err(fault), .. }) = &self.offered {
+            self.offered = Some(Box::new(KnownKey { username, key, outcome }));
+            if let Some(Err(fault)) = self.offered.as_ref().map(|known| &known.outcome) {
                 let fault = fault.clone();
                 return self.refuse(user, LoginMethod::PublicKey, &fault);
             }
         }
         match &self.offered {
-            Some(KnownKey { outcome: Ok(_), .. }) => Auth::Accept,
+            Some(known) if known.outcome.is_ok() => Auth::Accept,
             _ => self.reject(),
         }
     }
