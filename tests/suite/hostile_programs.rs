@@ -236,7 +236,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_question_ends_the_program(topol
     let server = start(topology, hook, &script).await;
     let mut connection = Connection::open(server.sftp()).await;
     assert_eq!(connection.question("alice").await, ["One: "]);
-    assert!(runs(&format!("sleep {mark}")));
+    until("its child", async || runs(&format!("sleep {mark}")).then_some(())).await;
     connection.close().await;
     drop(connection);
     script.nothing_runs(&format!("sleep {mark}")).await;
