@@ -13,6 +13,8 @@ use ferryd_control_plane::{
 };
 use ferryd_domain::{Fault, FileEvent, QuotaUsage, Secret, Username};
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A control plane whose calls run on another runtime.
 #[derive(Debug)]
@@ -27,6 +29,16 @@ impl Hosted {
         Self { inner, runtime: Handle::current() }
     }
 
+    /// A call that is of no use once nobody waits for its answer: it ends then.
+    async fn ask<T, F>(&self, call: impl FnOnce(Arc<dyn ControlPlane>) -> F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        ask_on(&self.runtime, call(Arc::clone(&self.inner))).await
+    }
+
+    /// A call that goes on to its end, whoever waits for it.
     async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn ControlPlane>) -> F) -> Result<T, Fault>
     where
         T: Send + 'static,
@@ -63,20 +75,29 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Fault>> + Send + 'static,
 {
-    runtime
-        .spawn(future)
-        .await
-        .unwrap_or_else(|error| Err(Fault::internal("control plane call ended").because(error)))
+    runtime.spawn(future).await.unwrap_or_else(ended)
+}
+
+async fn ask_on<T, F>(runtime: &Handle, future: F) -> Result<T, Fault>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Fault>> + Send + 'static,
+{
+    AbortOnDropHandle::new(runtime.spawn(future)).await.unwrap_or_else(ended)
+}
+
+fn ended<T>(error: JoinError) -> Result<T, Fault> {
+    Err(Fault::internal("control plane call ended").because(error))
 }
 
 #[async_trait]
 impl ControlPlane for Hosted {
     async fn authenticate(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Fault> {
-        self.call(|inner| async move { inner.authenticate(attempt).await }).await
+        self.ask(|inner| async move { inner.authenticate(attempt).await }).await
     }
 
     async fn start_dialog(&self, start: DialogStart) -> Result<Box<dyn LoginDialog>, Fault> {
-        let dialog = self.call(|inner| async move { inner.start_dialog(start).await }).await?;
+        let dialog = self.ask(|inner| async move { inner.start_dialog(start).await }).await?;
         Ok(Box::new(HostedDialog { inner: Some(dialog), runtime: self.runtime.clone() }))
     }
 
@@ -130,7 +151,7 @@ impl LoginDialog for HostedDialog {
         let Some(mut dialog) = self.inner.take() else {
             return Err(Fault::internal("the dialog is over"));
         };
-        let (dialog, step) = run_on(&self.runtime, async move {
+        let (dialog, step) = ask_on(&self.runtime, async move {
             let step = dialog.next(answers).await?;
             Ok((dialog, step))
         })

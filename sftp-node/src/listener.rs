@@ -1,5 +1,6 @@
 //! The accept loop: takes sockets, keeps the limit of connections, hands them to the threads.
 
+mod hangup;
 pub(crate) mod serve;
 
 use std::net::TcpListener;

@@ -3,10 +3,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ferryd_tests::wait::until_within;
-use ferryd_tests::{Connection, Server, Topology, both_topologies, until};
+use ferryd_tests::{Connection, Server, Topology, User, both_topologies, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,6 +17,7 @@ both_topologies!(
     a_child_that_keeps_the_output_open_holds_no_login_up,
     programs_that_hang_are_killed_at_their_limit,
     a_client_that_leaves_in_the_middle_of_a_question_ends_the_program,
+    a_client_that_leaves_while_a_program_works_ends_the_program,
     questions_of_two_lines_are_asked_one_after_the_other,
     actions_that_misbehave_delay_nobody,
     names_with_quotes_and_newlines_reach_an_action_as_they_are,
@@ -65,6 +67,22 @@ impl Hook {
 
     fn script(self, text: &str) -> Script {
         Script::new(&self.text(text))
+    }
+
+    /// Says yes, in its way.
+    fn lets_in(self, user: &User) -> String {
+        let user = json!({
+            "username": user.name,
+            "status": 1,
+            "home_dir": user.home,
+            "permissions": { "/": ["*"] },
+            "max_sessions": 1,
+        });
+        match self {
+            Self::External => format!("echo '{user}'"),
+            Self::PreLogin => "exit 0".to_owned(),
+            Self::Questions(_) => r#"echo '{"auth_result": 1}'"#.to_owned(),
+        }
     }
 
     async fn login(self, mut connection: Connection) -> bool {
@@ -120,9 +138,10 @@ fn runs(text: &str) -> bool {
     })
 }
 
-/// Returns a number of seconds that no other test sleeps for.
-fn mark(number: u32) -> String {
-    format!("{number}{}", std::process::id())
+/// Returns a number of seconds that nothing else sleeps for.
+fn mark() -> String {
+    static MARKS: AtomicU32 = AtomicU32::new(1000);
+    format!("{}{}", MARKS.fetch_add(1, Ordering::Relaxed), std::process::id())
 }
 
 async fn start(topology: Topology, hook: Hook, script: &Script) -> Server {
@@ -191,8 +210,8 @@ async fn programs_that_fail_let_nobody_in(topology: Topology) {
 }
 
 async fn a_child_that_keeps_the_output_open_holds_no_login_up(topology: Topology) {
-    for (number, hook) in HOOKS.into_iter().enumerate() {
-        let mark = mark(4_100 + u32::try_from(number).unwrap());
+    for hook in HOOKS {
+        let mark = mark();
         let script = hook.script(&format!("sleep {mark} &\nsleep {mark} &\necho '{{'"));
         let server = start(topology, hook, &script).await;
         let elapsed = refused(&server, hook).await;
@@ -210,8 +229,8 @@ async fn programs_that_hang_are_killed_at_their_limit(topology: Topology) {
     let limit = Duration::from_secs(60);
     let patience = limit + Duration::from_secs(25);
     let mut waiting = Vec::new();
-    for (number, hook) in HOOKS.into_iter().enumerate() {
-        let mark = mark(4_200 + u32::try_from(number).unwrap());
+    for hook in HOOKS {
+        let mark = mark();
         let script = hook.script(&format!("sleep {mark} &\nsleep {mark}\nsleep {mark}"));
         let server = start(topology, hook, &script).await;
         let connection = Connection::open(server.sftp()).await.with_patience(patience);
@@ -230,7 +249,7 @@ async fn programs_that_hang_are_killed_at_their_limit(topology: Topology) {
 }
 
 async fn a_client_that_leaves_in_the_middle_of_a_question_ends_the_program(topology: Topology) {
-    let mark = mark(4_300);
+    let mark = mark();
     let hook = Hook::Questions("true");
     let script = hook.script(&format!("sleep {mark} &\n{ASK}\nsleep {mark}"));
     let server = start(topology, hook, &script).await;
@@ -240,6 +259,27 @@ async fn a_client_that_leaves_in_the_middle_of_a_question_ends_the_program(topol
     connection.close().await;
     drop(connection);
     script.nothing_runs(&format!("sleep {mark}")).await;
+}
+
+async fn a_client_that_leaves_while_a_program_works_ends_the_program(topology: Topology) {
+    for hook in HOOKS {
+        let mark = mark();
+        let script = hook.script(&format!("sleep {mark} &\nsleep {mark}"));
+        let server = Server::with(topology, hook.config(&script)).await;
+        let only_one = json!({ "password": PASSWORD, "max_sessions": 1 });
+        let alice = server.user_with("alice", only_one).await;
+        let login = tokio::spawn(hook.login(Connection::open(server.sftp()).await));
+        until("the program", async || runs(&format!("sleep {mark}")).then_some(())).await;
+        login.abort();
+        assert!(login.await.unwrap_err().is_cancelled());
+        script.nothing_runs(&format!("sleep {mark}")).await;
+        let gone = server.record("connection_failed", |record| record["username"] == "alice").await;
+        let error = gone["error"].as_str().unwrap();
+        assert!(error.contains("the client has gone"), "not by its limit: {gone}");
+        assert!(server.connections_of("alice").await.is_empty());
+        script.write(&hook.text(&hook.lets_in(&alice)));
+        assert!(hook.login(Connection::open(server.sftp()).await).await, "{hook:?}");
+    }
 }
 
 async fn questions_of_two_lines_are_asked_one_after_the_other(topology: Topology) {
@@ -258,7 +298,7 @@ echo '{"auth_result": 1}'"#,
 }
 
 async fn actions_that_misbehave_delay_nobody(topology: Topology) {
-    let mark = mark(4_400);
+    let mark = mark();
     let script = Script::new(&format!(
         "head -c 268435456 /dev/zero\nhead -c 268435456 /dev/zero >&2\n\
          echo told >> \"${{0%/*}}/log\"\nexit 1 # {mark}"

@@ -13,6 +13,7 @@ use futures::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::hangup::hung_up;
 use crate::context::NodeContext;
 use crate::session::Session;
 use crate::ssh::SshHandler;
@@ -46,6 +47,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Returns when the client has gone, for who waits for something else meanwhile.
+    pub async fn hung_up(&self) {
+        hung_up(&self.socket).await;
+    }
+
     /// Ends the connection at once: reads and writes of the socket fail.
     pub fn kill(&self) {
         self.closing.store(true, Ordering::Relaxed);

@@ -154,7 +154,8 @@ impl Login {
             (Some(answers), Some((asked, dialog))) if asked == username => (dialog, answers),
             (Some(_), _) => return Err(refused("an answer without a question")),
         };
-        let step = dialog.next(answers.iter().map(answer_text).collect()).await?;
+        let answers = answers.iter().map(answer_text).collect();
+        let step = while_connected(&self.connection, dialog.next(answers)).await?;
         if matches!(step, DialogStep::Ask { .. }) {
             self.dialog = Some((username, dialog));
         }
@@ -182,7 +183,7 @@ impl Login {
             client_address: self.connection.peer,
             connection: self.connection.id.clone(),
         };
-        self.context.control.authenticate(attempt).await
+        while_connected(&self.connection, self.context.control.authenticate(attempt)).await
     }
 
     /// Gives a place to a login that proved its credential, or refuses it.
@@ -265,6 +266,18 @@ impl Login {
             proceed_with_methods: Some(MethodSet::from(self.context.offers.methods.as_slice())),
             partial_success: false,
         }
+    }
+}
+
+/// Gives up what may wait for a program when the client has gone: dropping it ends the program.
+async fn while_connected<T>(
+    connection: &Connection,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = connection.hung_up() => Err(refused("the client has gone")),
     }
 }
 
