@@ -200,32 +200,28 @@ impl Upload {
         stored.inspect_err(|fault| self.break_with(fault))
     }
 
-    /// Stores as [`write`](Self::write), but a failure does not break the transfer: the caller
-    /// tries again in smaller pieces.
+    /// Stores in one piece. A failure does not break the transfer: the caller tries again in
+    /// smaller pieces.
     ///
     /// # Errors
     /// `QuotaExceeded`, `Failed`.
     pub async fn try_write(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
-        self.store_at_once(offset, data).await
+        let length = length_of(&data);
+        self.admit(offset, length).await?;
+        self.handle.write_at(offset, data).await?;
+        self.progress.moved(length as u64);
+        Ok(())
     }
 
     /// Stores in pieces that keep to the account's rate.
     async fn store(&self, mut offset: u64, mut data: Vec<Bytes>) -> Result<(), Fault> {
         if let Some(most) = self.piece() {
             while length_of(&data) > most {
-                self.store_at_once(offset, split_front(&mut data, most)).await?;
+                self.try_write(offset, split_front(&mut data, most)).await?;
                 offset = offset.saturating_add(most as u64);
             }
         }
-        self.store_at_once(offset, data).await
-    }
-
-    async fn store_at_once(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
-        let length = length_of(&data);
-        self.admit(offset, length).await?;
-        self.handle.write_at(offset, data).await?;
-        self.progress.moved(length as u64);
-        Ok(())
+        self.try_write(offset, data).await
     }
 
     /// Waits until this many bytes may be stored at `offset`.
