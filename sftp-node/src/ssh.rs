@@ -9,6 +9,7 @@ mod kexinit;
 mod login;
 mod looked_stream;
 pub(crate) mod offers;
+pub(crate) mod tries;
 
 use std::sync::Arc;
 
@@ -45,17 +46,22 @@ impl SshHandler {
             connection,
         }
     }
+
+    fn try_login(&mut self) -> &mut Login {
+        self.connection.tries.come();
+        &mut self.login
+    }
 }
 
 impl Handler for SshHandler {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
-        Ok(self.login.none(user))
+        Ok(self.try_login().none(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.login.password(user, password)).await)
+        Ok(Box::pin(self.try_login().password(user, password)).await)
     }
 
     async fn auth_publickey_offered(
@@ -63,7 +69,7 @@ impl Handler for SshHandler {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.login.key_offered(user, offer)).await)
+        Ok(Box::pin(self.try_login().key_offered(user, offer)).await)
     }
 
     async fn auth_publickey(
@@ -71,7 +77,7 @@ impl Handler for SshHandler {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.login.key_verified(user, key)).await)
+        Ok(Box::pin(self.try_login().key_verified(user, key)).await)
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -81,7 +87,7 @@ impl Handler for SshHandler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
         let answers = response.map(Iterator::collect::<Vec<_>>);
-        Ok(Box::pin(self.login.dialog(user, answers)).await)
+        Ok(Box::pin(self.try_login().dialog(user, answers)).await)
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {

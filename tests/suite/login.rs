@@ -21,6 +21,7 @@ both_topologies!(
     a_denied_method_is_refused,
     whoever_takes_too_long_to_log_in_is_disconnected,
     after_too_many_tries_the_server_disconnects,
+    paramiko_does_not_wait_for_a_second_try_that_cannot_be_answered,
     a_user_has_no_more_sessions_than_allowed,
     the_banner_comes_before_the_login,
     the_name_of_the_server_can_be_set,
@@ -189,6 +190,18 @@ async fn after_too_many_tries_the_server_disconnects(topology: Topology) {
     assert!(!connection.password("alice", "wrong").await);
     assert!(!connection.password("alice", "wrong").await);
     assert!(connection.password("alice", PASSWORD).await, "the third try counts");
+}
+
+async fn paramiko_does_not_wait_for_a_second_try_that_cannot_be_answered(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "password": PASSWORD })).await;
+    let said = server.python("paramiko_tries.py", &alice, &[PASSWORD]).await;
+    said.assert_well();
+    let lines: Vec<&str> = said.output.lines().collect();
+    assert_eq!(lines, ["Transport refused ended", "ServiceRequestingTransport refused in"]);
+    let told = server.record("sftpd", |record| record.get("hint").is_some()).await;
+    assert_eq!(told["level"], "warn");
+    assert!(told["hint"].as_str().unwrap().contains("Paramiko"), "{told}");
 }
 
 async fn a_user_has_no_more_sessions_than_allowed(topology: Topology) {

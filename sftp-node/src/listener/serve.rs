@@ -19,6 +19,7 @@ use crate::session::Session;
 use crate::ssh::SshHandler;
 use crate::ssh::channels::ChannelTasks;
 use crate::ssh::first_look;
+use crate::ssh::tries::Tries;
 use crate::workers::Accepted;
 use crate::workers::load::Weight;
 
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     socket: TcpStream,
     /// Whether the client has tried to log in.
     pub tried: AtomicBool,
+    /// Whether another try must come next.
+    pub tries: Tries,
     /// The session, once logged in.
     pub session: OnceLock<Arc<Session>>,
     /// What runs on its channels.
@@ -72,6 +75,7 @@ pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
         peer,
         socket: second,
         tried: AtomicBool::new(false),
+        tries: Tries::default(),
         session: OnceLock::new(),
         channels: ChannelTasks::default(),
         weight,

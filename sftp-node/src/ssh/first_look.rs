@@ -53,8 +53,8 @@ pub(crate) async fn look(
         "client seen"
     );
     let offer = if offers.steers { judged.offer } else { Offer::Full };
-    let acknowledging = (offer == Offer::Full).then(|| Arc::clone(connection));
-    let stream = LookedStream::new(socket, seen.into(), line.into(), acknowledging);
+    let login = Some(Arc::clone(connection));
+    let stream = LookedStream::new(socket, seen.into(), line.into(), offer, login);
     Ok(Looked { stream, offer, client: judged.client })
 }
 

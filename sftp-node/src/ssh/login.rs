@@ -262,6 +262,9 @@ impl Login {
 
     /// Every refusal names all methods: without them russh takes the tried one away.
     fn reject(&self) -> Auth {
+        if self.client.as_ref().is_some_and(|client| client.contains("paramiko")) {
+            self.connection.tries.refused();
+        }
         Auth::Reject {
             proceed_with_methods: Some(MethodSet::from(self.context.offers.methods.as_slice())),
             partial_success: false,

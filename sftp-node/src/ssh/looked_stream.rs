@@ -5,16 +5,21 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
+use super::offers::Offer;
 use crate::listener::serve::Connection;
 
 /// How far is read ahead: many small packets, and little to copy of a large one.
 const AHEAD: usize = 4096;
+/// A try is handed on as soon as it is there, but may come in pieces.
+const TRY_TIME: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// Where it is read to, for all connections of a thread.
@@ -26,14 +31,18 @@ thread_local! {
 /// for it (Nagle's algorithm against delayed acknowledgements, 40 ms). Reads ahead: russh asks
 /// for the length of a packet and for its rest by themselves, and small packets come several at
 /// a time.
+/// Ends when a refused client sends what russh ignores (see [`Tries`](super::tries::Tries)).
 pub(crate) struct LookedStream {
     socket: TcpStream,
     /// What was read and not yet asked for; no memory while it is empty.
     replay: Bytes,
     /// What russh is going to write and was written already.
     swallow: Bytes,
-    /// The connection, as long as each packet is acknowledged at once.
-    acknowledging: Option<Arc<Connection>>,
+    offer: Offer,
+    /// The connection, until its login.
+    login: Option<Arc<Connection>>,
+    /// Ends when something has come after this refusal, and should have been a try by then.
+    lost_try: Option<(u32, Pin<Box<Sleep>>)>,
 }
 
 impl LookedStream {
@@ -42,15 +51,17 @@ impl LookedStream {
         socket: TcpStream,
         replay: Bytes,
         swallow: Bytes,
-        acknowledging: Option<Arc<Connection>>,
+        offer: Offer,
+        login: Option<Arc<Connection>>,
     ) -> Self {
-        let stream = Self { socket, replay, swallow, acknowledging };
+        let stream = Self { socket, replay, swallow, offer, login, lost_try: None };
         stream.acknowledge();
         stream
     }
 
     fn acknowledge(&self) {
-        if self.acknowledging.is_some()
+        if self.login.is_some()
+            && self.offer == Offer::Full
             && let Err(error) = sockopt::set_tcp_quickack(&self.socket, true)
         {
             tracing::debug!(sender = "sftpd", %error, "quick acknowledgement not possible");
@@ -88,12 +99,42 @@ impl LookedStream {
     }
 
     fn still_logging_in(&mut self) {
-        if self.acknowledging.as_ref().is_some_and(|connection| connection.session.get().is_some())
-        {
-            self.acknowledging = None;
+        match &self.login {
+            Some(connection) if connection.session.get().is_some() => self.login = None,
+            Some(connection) => {
+                let number = connection.tries.expected();
+                self.lost_try = number.map(|number| (number, Box::pin(sleep(TRY_TIME))));
+            }
+            None => {}
         }
         self.acknowledge();
     }
+
+    /// Fails when the client has sent something else than a try where only a try makes sense.
+    fn poll_lost_try(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Some((number, timer)) = &mut self.lost_try else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
+        let number = Some(*number);
+        self.lost_try = None;
+        match &self.login {
+            Some(connection) if connection.tries.expected() == number => {
+                warn_of_lost_try(connection);
+                Poll::Ready(io::Error::other("something else than a try after a refusal"))
+            }
+            Some(_) | None => Poll::Pending,
+        }
+    }
+}
+
+/// The administrator has to find this one: all that the client says is that authentication failed.
+fn warn_of_lost_try(connection: &Connection) {
+    tracing::warn!(
+        sender = "sftpd",
+        connection_id = %connection.id,
+        client_ip = %connection.peer.ip(),
+        hint = "Paramiko can try more than once with its ServiceRequestingTransport only",
+        "login ended: a refused client went on with something else than another try"
+    );
 }
 
 impl AsyncRead for LookedStream {
@@ -107,10 +148,13 @@ impl AsyncRead for LookedStream {
             return Poll::Ready(Ok(()));
         }
         let read = self.read_ahead(cx, buffer);
-        if self.acknowledging.is_some() && read.is_ready() {
+        if self.login.is_some() && read.is_ready() {
             self.still_logging_in();
         }
-        read
+        match self.poll_lost_try(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => read,
+        }
     }
 }
 
@@ -161,7 +205,8 @@ mod tests {
         let (near, mut far) = pair().await;
         let sent: Vec<u8> = (0..60_000_u32).map(|number| (number % 251) as u8).collect();
         let (first, rest) = sent.split_at(100);
-        let mut stream = LookedStream::new(near, first.to_vec().into(), Bytes::new(), None);
+        let mut stream =
+            LookedStream::new(near, first.to_vec().into(), Bytes::new(), Offer::Full, None);
         far.write_all(rest).await.unwrap();
         let mut read = Vec::new();
         for length in [1, 4, 200, 16, 3_000, 4, 10_000, 4, 4_095, 4_096, 1].iter().cycle() {
@@ -180,13 +225,13 @@ mod tests {
     async fn the_identification_goes_out_once() {
         let (near, mut far) = pair().await;
         let line = Bytes::from_static(b"SSH-2.0-x\r\n");
-        let mut stream = LookedStream::new(near, Bytes::new(), line.clone(), None);
+        let mut stream = LookedStream::new(near, Bytes::new(), line.clone(), Offer::Full, None);
         stream.write_all(b"SSH-2.0-x\r\nmore").await.unwrap();
         let mut said = [0; 4];
         far.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"more");
         let (near, _far) = pair().await;
-        let mut stream = LookedStream::new(near, Bytes::new(), line, None);
+        let mut stream = LookedStream::new(near, Bytes::new(), line, Offer::Full, None);
         assert!(stream.write_all(b"SSH-2.0-y\r\n").await.is_err());
     }
 }
