@@ -163,6 +163,11 @@ impl Server {
         .await
     }
 
+    /// Returns what the process that runs the administrator's programs has logged so far.
+    pub fn log_of_hooks(&self) -> String {
+        self.control.as_ref().unwrap_or_else(|| self.data_plane()).log()
+    }
+
     /// Takes the control plane of a split server away.
     pub fn lose_control(&mut self) {
         assert_eq!(self.topology, Topology::Split);

@@ -65,8 +65,8 @@ async fn appending_changes_the_file_at_its_end_only(topology: Topology) {
     for mode in ATOMIC {
         let (_server, alice, mut sftp) = start(topology, mode).await;
         let handle = sftp.open("/file", flags::WRITE | flags::APPEND).await.unwrap();
-        assert!(alice.has("file"), "mode {mode}: it is not missing meanwhile");
         sftp.write(&handle, 15, b" and more").await.unwrap();
+        assert_eq!(alice.read("file"), b"the old content", "mode {mode}: it is whole meanwhile");
         sftp.close(&handle).await.unwrap();
         assert_eq!(alice.read("file"), b"the old content and more", "mode {mode}");
         assert_eq!(std::fs::read_dir(&alice.home).unwrap().count(), 1, "mode {mode}");

@@ -28,7 +28,7 @@ both_topologies!(
 );
 
 /// What is done instead, and the test that shows it.
-const ANSWERS: [(&str, &str); 85] = [
+const ANSWERS: [(&str, &str); 87] = [
     // SFTP and SSH.
     ("a place is taken at the login", "a_login_without_a_channel_holds_a_place"),
     ("descriptors, not paths", "a_link_may_be_swapped_for_a_folder_at_any_moment"),
@@ -61,6 +61,7 @@ const ANSWERS: [(&str, &str); 85] = [
     ("leftovers of a crash go", "leftovers_are_swept_and_nothing_else"),
     ("a running upload is stopped", "a_running_upload_is_stopped_by_the_quota_in_every_mode"),
     ("uploads reserve", "concurrent_uploads_share_what_is_left"),
+    ("uploads reserve bytes", "concurrent_uploads_share_the_bytes_that_are_left"),
     ("a replaced file is subtracted", "a_rename_over_a_file_subtracts_the_replaced_one"),
     ("the difference counts", "opening_without_truncation_counts_the_difference"),
     ("rewritten ranges count once", "rewritten_ranges_count_once"),
@@ -116,13 +117,14 @@ const ANSWERS: [(&str, &str); 85] = [
     // Hooks.
     ("a NUL starts nothing", "a_nul_is_refused_before_anything_starts"),
     ("no hash for pre-login programs", "a_program_may_change_a_user_before_the_login"),
+    ("no cloud secrets for them", "the_program_sees_no_secret_of_a_store"),
     (
         "one question after the other",
         "questions_that_are_printed_at_once_are_asked_one_after_the_other",
     ),
     ("one after the other, for real", "questions_of_two_lines_are_asked_one_after_the_other"),
     ("NUL in both topologies", "a_name_with_quotes_and_newlines_reaches_a_program_as_it_is"),
-    ("standard error is logged", "much_on_standard_error_stops_nothing"),
+    ("standard error is logged", "what_a_program_complains_about_is_logged"),
     // Metrics and logs.
     ("a key counts after its signature", "a_key_is_counted_as_good_after_its_signature_only"),
     (

@@ -16,6 +16,7 @@ both_topologies!(
     the_samples_of_question_programs_run_as_they_are,
     nothing_is_left_running_after_a_refusal,
     a_name_with_quotes_and_newlines_reaches_a_program_as_it_is,
+    what_a_program_complains_about_is_logged,
     a_refused_user_learns_the_same_for_every_reason,
     an_ssh_command_and_a_url_are_told_and_delay_nobody,
 );
@@ -179,6 +180,21 @@ async fn a_name_with_quotes_and_newlines_reaches_a_program_as_it_is(topology: To
     assert!(!password(&server, "nul\0name").await);
     assert_eq!(script.log(), format!("<{name}>"), "a NUL starts no program");
     server.assert_running();
+}
+
+async fn what_a_program_complains_about_is_logged(topology: Topology) {
+    let script = Script::new("#!/bin/sh\necho 'no \"directory\" today' >&2\necho '{}'\n");
+    let config = json!({ "data_provider": { "external_auth_program": script.path() } });
+    let server = Server::with(topology, config).await;
+    assert!(!password(&server, "alice").await);
+    let line = until("what the program said", async || {
+        let log = server.log_of_hooks();
+        log.lines().find(|line| line.contains("today")).map(str::to_owned)
+    })
+    .await;
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&record["level"], &record["sender"]), (&json!("debug"), &json!("programs")));
+    assert_eq!(record["program"], json!(script.path()));
 }
 
 async fn a_refused_user_learns_the_same_for_every_reason(topology: Topology) {

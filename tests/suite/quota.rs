@@ -15,6 +15,7 @@ use serde_json::json;
 both_topologies!(
     a_running_upload_is_stopped_by_the_quota_in_every_mode,
     concurrent_uploads_share_what_is_left,
+    concurrent_uploads_share_the_bytes_that_are_left,
     a_rename_over_a_file_subtracts_the_replaced_one,
     opening_without_truncation_counts_the_difference,
     rewritten_ranges_count_once,
@@ -102,6 +103,25 @@ async fn concurrent_uploads_share_what_is_left(topology: Topology) {
     assert_counts(&server, &alice, (1, 0)).await;
 }
 
+async fn concurrent_uploads_share_the_bytes_that_are_left(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let alice = server.user_with("alice", json!({ "quota_size": 50_000 })).await;
+        let (mut one, mut two) = (server.sftp_of(&alice).await, server.sftp_of(&alice).await);
+        let first = one.open("/one", flags::PUT).await.unwrap();
+        let second = two.open("/two", flags::PUT).await.unwrap();
+        one.write(&first, 0, &[1; 30_000]).await.unwrap();
+        let refused = two.write(&second, 0, &[2; 30_000]).await.unwrap_err();
+        assert!(refused.text.contains("quota"), "mode {mode}: {}", refused.text);
+        one.close(&first).await.unwrap();
+        assert!(two.close(&second).await.is_err(), "mode {mode}");
+        assert_exact(&server, &alice, Duration::from_secs(10)).await;
+        assert_eq!(alice.read("one"), [1; 30_000], "mode {mode}");
+        two.put("/two", &[2; 20_000]).await.unwrap();
+        assert_counts(&server, &alice, (2, 50_000)).await;
+    }
+}
+
 async fn a_rename_over_a_file_subtracts_the_replaced_one(topology: Topology) {
     let server = Server::start(topology).await;
     let alice = server.user("alice").await;
@@ -129,15 +149,17 @@ async fn opening_without_truncation_counts_the_difference(topology: Topology) {
 }
 
 async fn rewritten_ranges_count_once(topology: Topology) {
-    let server = Server::start(topology).await;
-    let alice = server.user_with("alice", json!({ "quota_size": 1000 })).await;
-    let mut sftp = server.sftp_of(&alice).await;
-    let handle = sftp.open("/a", flags::PUT).await.unwrap();
-    for _ in 0..10 {
-        sftp.write(&handle, 0, &[1; 900]).await.unwrap();
+    for mode in [0, 1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let alice = server.user_with("alice", json!({ "quota_size": 1000 })).await;
+        let mut sftp = server.sftp_of(&alice).await;
+        let handle = sftp.open("/a", flags::PUT).await.unwrap();
+        for _ in 0..10 {
+            sftp.write(&handle, 0, &[1; 900]).await.unwrap();
+        }
+        sftp.close(&handle).await.unwrap();
+        assert_counts(&server, &alice, (1, 900)).await;
     }
-    sftp.close(&handle).await.unwrap();
-    assert_counts(&server, &alice, (1, 900)).await;
 }
 
 async fn uploads_of_one_new_file_at_once_count_it_once(topology: Topology) {

@@ -46,6 +46,19 @@ async fn the_program_sees_the_method_and_an_account_without_secrets() {
 }
 
 #[tokio::test]
+async fn the_program_sees_no_secret_of_a_store() {
+    let bed = bed().await;
+    let mut filesystem = ferryd_domain::StorageSettings::default();
+    filesystem.s3config.access_secret = Secret::new("$aes$key$first".into());
+    filesystem.gcsconfig.credentials = Secret::new("second".into());
+    bed.add(Account { username: Username::stored("cloud"), filesystem, ..bob() }).await;
+    bed.password("cloud", "secret").await.unwrap();
+    let user = bed.file("user");
+    assert!(user.contains(r#""username":"cloud""#), "{user}");
+    assert!(!user.contains("aes") && !user.contains("first") && !user.contains("second"), "{user}");
+}
+
+#[tokio::test]
 async fn a_partial_answer_is_laid_over_stored_and_used() {
     let bed = bed().await;
     bed.write("answer", r#"{"status":0,"id":99,"last_login":5,"used_quota_size":5}"#);
