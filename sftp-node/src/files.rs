@@ -60,6 +60,7 @@ struct Shared {
     tally: Arc<Tally>,
     write_mode: WriteMode,
     ignore_attributes: bool,
+    stats_at_once: bool,
 }
 
 impl fmt::Debug for UserFiles {
@@ -100,6 +101,7 @@ impl UserFiles {
             _ => WriteMode::Direct,
         };
         let shared = Shared {
+            stats_at_once: storage.answers_at_once(),
             storage,
             policy: AccessPolicy::of(account),
             throttle: context.throttles.of(account),

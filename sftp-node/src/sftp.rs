@@ -12,6 +12,7 @@ mod frames;
 #[cfg(any(test, feature = "testkit"))]
 pub mod fuzzing;
 mod handles;
+mod late;
 mod listing;
 mod long_name;
 mod metadata;

@@ -6,7 +6,7 @@ mod slow_folder;
 use std::time::{Duration, Instant};
 
 use ferryd_tests::keys::client_key;
-use ferryd_tests::raw_sftp::flags;
+use ferryd_tests::raw_sftp::{code, flags};
 use ferryd_tests::wait::soon;
 use ferryd_tests::wire::{Fields, Reader, packet};
 use ferryd_tests::{Connection, RawSftp, Server, Topology, User, both_topologies, until};
@@ -17,6 +17,7 @@ use slow_folder::SlowFolder;
 
 both_topologies!(
     a_stalled_file_system_holds_up_only_its_account,
+    a_stalled_virtual_folder_holds_up_no_stat_elsewhere,
     clients_that_leave_a_stalled_file_system_hold_up_nobody,
     readers_that_leave_a_stalled_file_system_hold_up_nobody,
     logins_to_a_stalled_home_leave_threads_for_others,
@@ -114,6 +115,44 @@ async fn a_stalled_file_system_holds_up_only_its_account(topology: Topology) {
         }
     }
     assert!(late.await.unwrap(), "who waited for the file system gets in");
+    server.assert_running();
+}
+
+async fn a_stalled_virtual_folder_holds_up_no_stat_elsewhere(topology: Topology) {
+    let mut server = Server::start(topology).await;
+    let mapped = server.home_of("mapped");
+    let Some(folder) = SlowFolder::mount(&mapped) else { return };
+    let folders = json!([{ "virtual_path": "/slow", "mapped_path": mapped }]);
+    let alice = server.user_with("alice", json!({ "virtual_folders": folders })).await;
+    alice.put("file", "content");
+    let mut sftp = server.sftp_of(&alice).await;
+    sftp.put("/slow/file", b"slow").await.unwrap();
+    folder.stall();
+    let stat = |id: u32, path: &str| packet(17, &Fields::new().u32(id).string(path).0);
+    let together = [
+        stat(1, "/file"),
+        stat(2, "/slow/file"),
+        stat(3, "/file"),
+        packet(11, &Fields::new().u32(4).string("/").0),
+        packet(13, &Fields::new().u32(5).string("/file").0),
+        stat(6, "/file"),
+    ];
+    sftp.send(&together.concat()).await;
+    for id in [1, 3, 4] {
+        let reply = sftp.receive().await.unwrap();
+        assert_eq!(reply.id(), id);
+        reply.outcome().unwrap();
+    }
+    assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
+    assert!(alice.has("file"), "a change waits for every STAT before it");
+    folder.release();
+    for id in [2, 5] {
+        let reply = sftp.receive().await.unwrap();
+        assert_eq!(reply.id(), id);
+        reply.outcome().unwrap();
+    }
+    let gone = sftp.receive().await.unwrap();
+    assert_eq!((gone.id(), gone.outcome().unwrap_err().code), (6, code::NO_FILE));
     server.assert_running();
 }
 

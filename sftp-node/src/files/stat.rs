@@ -25,6 +25,11 @@ impl UserFiles {
         place.stat().await
     }
 
+    /// Tells whether [`stat`](Self::stat) never waits, whatever the path.
+    pub fn stats_at_once(&self) -> bool {
+        self.shared.stats_at_once
+    }
+
     /// Returns where a link leads, as a client path.
     ///
     /// # Errors

@@ -7,10 +7,11 @@ use ferryd_domain::Fault;
 
 use super::budget::Exhausted;
 use super::frames::Frame;
-use super::handles::Handles;
+use super::handles::{Handles, Open};
+use super::late::Late;
 use super::replies::{Pending, Queue};
 use super::requests::{Request, WriteRequest};
-use super::transfers::Gather;
+use super::transfers::{Gather, writes};
 use super::wire::{Fields, PutFields, malformed};
 use super::{extensions, packet, status};
 use crate::files::UserFiles;
@@ -29,6 +30,8 @@ pub(super) struct Dispatcher {
     pub(super) out: Vec<u8>,
     /// WRITEs that are not handed to the storage yet.
     pub(super) gather: Option<Gather>,
+    /// STATs that are not answered yet.
+    pub(super) late: Late,
     /// Whether the version has been agreed on.
     initialized: bool,
     /// Whether replies take the form that paramiko expects where clients differ.
@@ -44,6 +47,7 @@ impl Dispatcher {
             queue,
             out: Vec::new(),
             gather: None,
+            late: Late::default(),
             initialized: false,
             is_paramiko: session.client_version.contains("paramiko"),
         }
@@ -56,7 +60,10 @@ impl Dispatcher {
     pub async fn frame(&mut self, frame: Frame) -> Result<(), Exhausted> {
         match frame {
             Frame::Write { head, mut data } => match WriteRequest::parse(&head, &mut data) {
-                Ok(request) if self.initialized => self.write(request, data).await?,
+                Ok(request) if self.initialized => {
+                    self.wait_for_late().await?;
+                    self.write(request, data).await?;
+                }
                 Ok(request) => self.fail(request.id, &malformed()),
                 Err((id, fault)) => self.fail(id, &fault),
             },
@@ -89,6 +96,18 @@ impl Dispatcher {
     pub(super) fn defer(&mut self, pending: Pending) -> Result<(), Exhausted> {
         self.flush_replies()?;
         self.queue.push(pending)
+    }
+
+    /// Waits for the STATs that are late.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the client has too much waiting.
+    pub async fn wait_for_late(&mut self) -> Result<(), Exhausted> {
+        if self.late.is_empty() {
+            return Ok(());
+        }
+        self.flush_replies()?;
+        self.late.finish().await
     }
 
     /// Ends what the client has left open.
@@ -128,6 +147,9 @@ impl Dispatcher {
     /// The table of requests. All but the most frequent are boxed: a channel that does nothing
     /// should not hold the memory of the largest.
     async fn request(&mut self, id: u32, request: Request<'_>) -> Result<(), Exhausted> {
+        if !self.late.is_empty() && self.may_change(&request) {
+            self.wait_for_late().await?;
+        }
         match request {
             Request::Read { handle, offset, length } => {
                 return self.read(id, handle, offset, length);
@@ -143,7 +165,7 @@ impl Dispatcher {
             }
             Request::Open { path, flags } => Box::pin(self.open(id, path, flags)).await,
             Request::OpenDir { path } => Box::pin(self.open_dir(id, path)).await,
-            Request::Stat { path, links } => self.stat(id, path, links).await,
+            Request::Stat { path, links } => return self.stat(id, path, links).await,
             Request::SetStat { path, set } => Box::pin(self.set_stat(id, path, set)).await,
             Request::RealPath { path } => self.real_path(id, path),
             Request::ReadLink { path } => Box::pin(self.read_link(id, path)).await,
@@ -155,6 +177,30 @@ impl Dispatcher {
             Request::Unknown => self.fail(id, &Fault::unsupported("unknown request")),
         }
         Ok(())
+    }
+
+    /// Tells whether a request may change what a STAT before it has asked for.
+    fn may_change(&self, request: &Request<'_>) -> bool {
+        match request {
+            Request::Stat { .. }
+            | Request::Fstat { .. }
+            | Request::Read { .. }
+            | Request::ReadDir { .. }
+            | Request::OpenDir { .. }
+            | Request::RealPath { .. }
+            | Request::ReadLink { .. }
+            | Request::Unknown => false,
+            Request::Open { flags, .. } => writes(*flags),
+            Request::Close { handle } => matches!(self.handles.get(*handle), Ok(Open::Upload(_))),
+            Request::SetStat { .. }
+            | Request::FsetStat { .. }
+            | Request::Remove { .. }
+            | Request::RemoveDir { .. }
+            | Request::MakeDir { .. }
+            | Request::Rename { .. }
+            | Request::Symlink { .. }
+            | Request::Extended { .. } => true,
+        }
     }
 
     /// Answers with a fault.

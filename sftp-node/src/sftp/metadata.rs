@@ -8,6 +8,7 @@ use ferryd_storage::{Entry, Links, SetAttributes};
 use super::budget::Exhausted;
 use super::dispatch::Dispatcher;
 use super::handles::{HandleKey, Open, invalid};
+use super::late::PATIENCE;
 use super::listing;
 use super::replies::Pending;
 use super::wire::PutFields;
@@ -22,9 +23,36 @@ fn put_entry(out: &mut Vec<u8>, id: u32, entry: Result<Entry, Fault>) {
 
 impl Dispatcher {
     /// STAT and LSTAT.
-    pub(super) async fn stat(&mut self, id: u32, path: &[u8], links: Links) {
-        let entry = self.files.stat(path, links).await;
-        put_entry(&mut self.out, id, entry);
+    pub(super) async fn stat(
+        &mut self,
+        id: u32,
+        path: &[u8],
+        links: Links,
+    ) -> Result<(), Exhausted> {
+        if self.files.stats_at_once() {
+            let entry = self.files.stat(path, links).await;
+            put_entry(&mut self.out, id, entry);
+            return Ok(());
+        }
+        Box::pin(self.slow_stat(id, path.to_vec(), links)).await
+    }
+
+    /// A STAT that may wait. When it takes long it holds up neither the replies before it nor
+    /// requests behind it, which may be for another mount.
+    async fn slow_stat(&mut self, id: u32, path: Vec<u8>, links: Links) -> Result<(), Exhausted> {
+        let files = self.files.clone();
+        let mut entry = Box::pin(async move { files.stat(&path, links).await });
+        if let Ok(entry) = tokio::time::timeout(PATIENCE, &mut entry).await {
+            put_entry(&mut self.out, id, entry);
+            return Ok(());
+        }
+        self.flush_replies()?;
+        let reply = async move {
+            let mut out = Vec::new();
+            put_entry(&mut out, id, entry.await);
+            out
+        };
+        self.late.add(&self.queue, reply).await
     }
 
     /// FSTAT: of the open file, whatever stands at its path.

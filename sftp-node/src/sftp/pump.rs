@@ -72,7 +72,10 @@ pub(super) async fn run<O: Outgoing>(
     let writer = tokio::spawn(writer::run(Arc::clone(outgoing), Arc::clone(&queue)));
     let writer = AbortOnDropHandle::new(writer);
     let mut dispatcher = Dispatcher::new(session, Arc::clone(&queue));
-    let end = read_all(incoming, &mut dispatcher, session).await;
+    let mut end = read_all(incoming, &mut dispatcher, session).await;
+    if matches!(end, End::Eof) && dispatcher.wait_for_late().await.is_err() {
+        end = End::Greedy;
+    }
     match &end {
         End::Eof => queue.drain(),
         End::Closed | End::Broken(_) | End::Greedy => queue.stop(),

@@ -25,6 +25,11 @@ mod flag {
     pub(super) const WRITES: u32 = WRITE | APPEND | CREAT | TRUNC;
 }
 
+/// Tells whether a file that is opened with these flags may change.
+pub(super) const fn writes(flags: u32) -> bool {
+    flags & flag::WRITES != 0
+}
+
 /// WRITEs that follow one another are handed to the storage together, up to this many bytes.
 const GATHER: usize = 1 << 20;
 
@@ -101,7 +106,7 @@ impl Dispatcher {
     pub(super) async fn open(&mut self, id: u32, path: &[u8], flags: u32) {
         let opened = match self.handles.check_room() {
             Err(fault) => Err(fault),
-            Ok(()) if flags & flag::WRITES != 0 => {
+            Ok(()) if writes(flags) => {
                 let opened = self.files.open_write(path, upload_flags(flags)).await;
                 opened.map(|upload| Open::Upload(Arc::new(upload)))
             }

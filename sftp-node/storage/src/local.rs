@@ -62,6 +62,10 @@ impl Storage for LocalStorage {
         }
     }
 
+    fn answers_at_once(&self) -> bool {
+        self.root.lane().asks_inline()
+    }
+
     async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
         let spot = if self.root.lane().asks_inline() {
             spot::Spot::locate(&self.root, path, links)?

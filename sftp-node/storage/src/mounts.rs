@@ -88,6 +88,11 @@ impl Storage for MountedStorage {
         }
     }
 
+    fn answers_at_once(&self) -> bool {
+        let mut mounts = self.table.mounts.iter().chain([&self.table.root]);
+        mounts.all(|mount| mount.storage.as_ref().is_none_or(|inner| inner.answers_at_once()))
+    }
+
     async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
         let holder = self.table.holder(path);
         let mount = self.table.mount(holder);

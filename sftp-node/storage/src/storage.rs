@@ -23,6 +23,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Returns what this storage can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// Tells whether attributes are there at once, without anything that a caller could wait for.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
     /// Finds the place that a path names. The last component need not exist, its parent must.
     /// What is found stays valid whatever happens to the path afterwards: every operation of a
     /// [`Place`] works on descriptors (or keys), so there is no gap between check and use.

@@ -88,6 +88,17 @@ mod inside {
     }
 
     #[tokio::test]
+    async fn one_folder_that_may_keep_callers_waiting_is_enough() {
+        let (_keep, home) = crate::contract::temporary_storage().await;
+        let folder = |storage| Mount::new(VirtualPath::parse(b"/a").unwrap(), storage);
+        let alone = home.answers_at_once();
+        let with = |storage| MountedStorage::new(Arc::clone(&home), vec![folder(storage)]);
+        assert_eq!(with(Some(Arc::clone(&home))).answers_at_once(), alone);
+        assert_eq!(with(None).answers_at_once(), alone);
+        assert!(!with(Some(Arc::new(Unused))).answers_at_once());
+    }
+
+    #[tokio::test]
     async fn the_longest_path_wins() {
         let (_keep, storage) = crate::contract::temporary_storage().await;
         let path = |raw: &str| VirtualPath::parse(raw.as_bytes()).unwrap();
