@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use russh::ChannelStream;
 use russh::client::Msg;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::ssh::Connection;
 use crate::wait::soon;
-use crate::wire::{Attributes, Fields, Reader, packet};
+use crate::wire::{Attributes, Fields, Reader, packet, read_packet};
 
 /// Flags of OPEN.
 pub mod flags {
@@ -142,11 +142,8 @@ impl RawSftp {
     /// Returns the next packet, or nothing when the channel has ended.
     pub async fn receive(&mut self) -> Option<Reply> {
         soon("a packet", async {
-            let length = self.stream.read_u32().await.ok()? as usize;
-            assert!((1..=1 << 20).contains(&length), "a packet of {length} bytes");
-            let kind = self.stream.read_u8().await.ok()?;
-            let mut body = vec![0; length - 1];
-            self.stream.read_exact(&mut body).await.ok()?;
+            let mut body = read_packet(&mut self.stream, 1..=1 << 20).await?;
+            let kind = body.remove(0);
             Some(Reply { kind, body })
         })
         .await

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::wait::soon;
-use crate::wire::{Fields, Reader};
+use crate::wire::{Fields, Reader, read_packet};
 
 /// Numbers of messages.
 pub mod message {
@@ -89,11 +89,8 @@ impl RawSsh {
     /// Returns the next message, or nothing when the connection has ended.
     pub async fn receive(&mut self) -> Option<Vec<u8>> {
         soon("a message", async {
-            let length = self.stream.read_u32().await.ok()? as usize;
-            assert!(length < 100_000, "a packet of {length} bytes");
-            let mut packet = vec![0; length];
-            self.stream.read_exact(&mut packet).await.ok()?;
-            let end = length - usize::from(packet[0]);
+            let packet = read_packet(&mut self.stream, 1..=100_000).await?;
+            let end = packet.len() - usize::from(packet[0]);
             Some(packet[1..end].to_vec())
         })
         .await

@@ -1,6 +1,10 @@
 //! Fields of SFTP packets, written and read without any check of sense: hostile packets are made
 //! with these too.
 
+use std::ops::RangeInclusive;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
 /// Writes fields one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Fields(pub Vec<u8>);
@@ -49,6 +53,18 @@ pub fn packet(kind: u8, fields: &[u8]) -> Vec<u8> {
     packet.push(kind);
     packet.extend_from_slice(fields);
     packet
+}
+
+/// Reads a packet behind its length, or nothing when the stream has ended.
+pub(crate) async fn read_packet(
+    stream: &mut (impl AsyncRead + Unpin),
+    lengths: RangeInclusive<usize>,
+) -> Option<Vec<u8>> {
+    let length = stream.read_u32().await.ok()? as usize;
+    assert!(lengths.contains(&length), "a packet of {length} bytes");
+    let mut packet = vec![0; length];
+    stream.read_exact(&mut packet).await.ok()?;
+    Some(packet)
 }
 
 /// Reads fields one after the other.

@@ -3,7 +3,7 @@
 
 use ferryd_tests::raw_sftp::{RawSftp, Status, code, flags};
 use ferryd_tests::wire::{Fields, packet};
-use ferryd_tests::{Server, Topology, both_topologies, until};
+use ferryd_tests::{Server, Topology, User, both_topologies, until};
 use serde_json::json;
 
 both_topologies!(
@@ -33,6 +33,24 @@ fn request(part: &Part<'_>) -> Fields {
     fields.u64(part.at).u64(part.length).string(part.to).u64(part.offset)
 }
 
+/// All of a file, to the beginning of another.
+fn whole<'a>(from: &'a [u8], to: &'a [u8]) -> Part<'a> {
+    Part { from, at: 0, length: 0, to, offset: 0 }
+}
+
+/// Opens `/file` and `/copy`.
+async fn open_both(sftp: &mut RawSftp, how: u32) -> (Vec<u8>, Vec<u8>) {
+    let from = sftp.open("/file", flags::READ).await.unwrap();
+    (from, sftp.open("/copy", how).await.unwrap())
+}
+
+/// Adds a user for whom a copy of `/file` would take over a quarter of an hour.
+async fn slow_user(server: &Server) -> User {
+    let alice = server.user_with("alice", json!({ "upload_bandwidth": 100 })).await;
+    alice.put("file", numbers(100 * MIB));
+    alice
+}
+
 async fn copy(sftp: &mut RawSftp, part: Part<'_>) -> Result<(), u32> {
     let done = sftp.request(200, request(&part)).await;
     done.map(drop).map_err(|status: Status| status.code)
@@ -49,8 +67,7 @@ async fn parts_are_copied_in_every_upload_mode(topology: Topology) {
         let alice = server.user_with("alice", json!({ "quota_size": 100 * MIB })).await;
         alice.put("file", &data);
         let mut sftp = server.sftp_of(&alice).await;
-        let from = sftp.open("/file", flags::READ).await.unwrap();
-        let to = sftp.open("/copy", BOTH).await.unwrap();
+        let (from, to) = open_both(&mut sftp, BOTH).await;
         let (from, to) = (from.as_slice(), to.as_slice());
         // To the end, in several steps.
         copy(&mut sftp, Part { from, at: 1, length: 0, to, offset: 2 }).await.unwrap();
@@ -135,10 +152,8 @@ async fn a_copy_beyond_the_quota_breaks_the_upload_in_every_mode(topology: Topol
         let alice = server.user_with("alice", json!({ "quota_size": LIMIT })).await;
         alice.put("file", numbers(50 * MIB));
         let mut sftp = server.sftp_of(&alice).await;
-        let from = sftp.open("/file", flags::READ).await.unwrap();
-        let to = sftp.open("/copy", flags::PUT).await.unwrap();
-        let whole = Part { from: &from, at: 0, length: 0, to: &to, offset: 0 };
-        assert_eq!(copy(&mut sftp, whole).await, Err(code::FAILURE));
+        let (from, to) = open_both(&mut sftp, flags::PUT).await;
+        assert_eq!(copy(&mut sftp, whole(&from, &to)).await, Err(code::FAILURE));
         assert!(sftp.close(&to).await.is_err(), "mode {mode}");
         let stored = if alice.has("copy") { alice.read("copy").len() } else { 0 };
         assert!(stored <= LIMIT, "mode {mode}: {stored}");
@@ -156,11 +171,9 @@ async fn requests_behind_a_copy_wait_for_it(topology: Topology) {
     let alice = server.user("alice").await;
     alice.put("file", numbers(40 * MIB));
     let mut sftp = server.sftp_of(&alice).await;
-    let from = sftp.open("/file", flags::READ).await.unwrap();
-    let to = sftp.open("/copy", flags::PUT).await.unwrap();
-    let part = Part { from: &from, at: 0, length: 0, to: &to, offset: 0 };
+    let (from, to) = open_both(&mut sftp, flags::PUT).await;
     let sent = [
-        sftp.post(200, &request(&part)).await,
+        sftp.post(200, &request(&whole(&from, &to))).await,
         sftp.post(6, &Fields::new().string(&to).u64(0).string("written")).await,
         sftp.post(200, &Fields::new().string("fsync@openssh.com").string(&to)).await,
         sftp.post(4, &Fields::new().string(&from)).await,
@@ -178,18 +191,14 @@ async fn requests_behind_a_copy_wait_for_it(topology: Topology) {
 
 async fn replies_before_a_copy_do_not_wait_for_it(topology: Topology) {
     let server = Server::start(topology).await;
-    // At this rate it would take over a quarter of an hour.
-    let alice = server.user_with("alice", json!({ "upload_bandwidth": 100 })).await;
-    alice.put("file", numbers(100 * MIB));
+    let alice = slow_user(&server).await;
     let mut sftp = server.sftp_of(&alice).await;
-    let from = sftp.open("/file", flags::READ).await.unwrap();
-    let to = sftp.open("/copy", flags::PUT).await.unwrap();
-    let part = Part { from: &from, at: 0, length: 0, to: &to, offset: 0 };
+    let (from, to) = open_both(&mut sftp, flags::PUT).await;
     let read = Fields::new().u32(2).string(&from).u64(0).u32(100);
     let together = [
         packet(16, &Fields::new().u32(1).string("/before").0),
         packet(5, &read.0),
-        packet(200, &Fields::new().u32(3).bytes(&request(&part).0).0),
+        packet(200, &Fields::new().u32(3).bytes(&request(&whole(&from, &to)).0).0),
     ];
     sftp.send(&together.concat()).await;
     for id in [1, 2] {
@@ -205,14 +214,10 @@ async fn replies_before_a_copy_do_not_wait_for_it(topology: Topology) {
 async fn a_copy_ends_with_its_client(topology: Topology) {
     for mode in [0, 1] {
         let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
-        // At this rate it would take over a quarter of an hour.
-        let alice = server.user_with("alice", json!({ "upload_bandwidth": 100 })).await;
-        alice.put("file", numbers(100 * MIB));
+        let alice = slow_user(&server).await;
         let mut sftp = server.sftp_of(&alice).await;
-        let from = sftp.open("/file", flags::READ).await.unwrap();
-        let to = sftp.open("/copy", flags::PUT).await.unwrap();
-        let part = Part { from: &from, at: 0, length: 0, to: &to, offset: 0 };
-        sftp.post(200, &request(&part)).await;
+        let (from, to) = open_both(&mut sftp, flags::PUT).await;
+        sftp.post(200, &request(&whole(&from, &to))).await;
         sftp.post(4, &Fields::new().string(&to)).await;
         until("the copy", async || {
             let mut transfers = server
