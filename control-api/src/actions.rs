@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ferryd_data_provider::ActionsConfig;
-use ferryd_domain::{AccountAction, AccountEvent, EventId, Fault, FileAction, FileEvent};
+use ferryd_domain::{AccountAction, AccountEvent, Fault, FileAction, FileEvent};
 use futures::future::join_all;
 
 use crate::accounts::AccountListener;
@@ -24,8 +24,8 @@ use queue::{Queue, Receiver};
 const PROGRAMS: usize = 32;
 /// Requests at once for each kind of event.
 const REQUESTS: usize = 32;
-/// Events that are recognized when they are sent again.
-const REMEMBERED: usize = 65_536;
+/// Events that are recognized when they are sent again, at least.
+const REMEMBERED: usize = 28_672;
 
 /// Where events go.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Actions {
     file_actions: HashSet<FileAction>,
     accounts: Receivers<AccountEvent>,
     account_actions: HashSet<AccountAction>,
-    handled: Mutex<Recent<EventId>>,
+    handled: Mutex<Recent>,
 }
 
 /// The queues of one kind of event.

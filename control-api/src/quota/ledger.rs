@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::Recent;
 use crate::sessions::LIFETIME;
 
-/// Changes that are recognized when they are sent again.
-const REMEMBERED: usize = 65_536;
+/// Changes that are recognized when they are sent again, at least.
+const REMEMBERED: usize = 28_672;
 
 /// How long a change that would lead below zero waits for its counterpart.
 const DEBT_LIFETIME: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ pub(super) struct Ledger {
     grants: HashMap<TransferId, Reserved>,
     /// The sum of the grants of each user.
     reserved: HashMap<Username, Delta>,
-    settled: Recent<TransferId>,
+    settled: Recent,
 }
 
 #[derive(Debug)]
