@@ -186,9 +186,8 @@ async fn what_a_program_complains_about_is_logged(topology: Topology) {
     let script = Script::new("#!/bin/sh\necho 'no \"directory\" today' >&2\necho '{}'\n");
     let config = json!({ "data_provider": { "external_auth_program": script.path() } });
     let server = Server::with(topology, config).await;
-    // What a program says in its last moment may be lost with it.
+    assert!(!password(&server, "alice").await);
     let line = until("what the program said", async || {
-        assert!(!password(&server, "alice").await);
         let log = server.log_of_hooks();
         log.lines().find(|line| line.contains("today")).map(str::to_owned)
     })

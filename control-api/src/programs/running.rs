@@ -8,7 +8,7 @@ use ferryd_domain::Fault;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -38,7 +38,8 @@ pub(super) enum Streams {
 pub(super) struct Running {
     group: Group,
     child: Child,
-    errors: Background,
+    /// Kept as long as standard error is to be read; when it is dropped, what is there still is.
+    errors: oneshot::Sender<()>,
     /// Kills the group when its time is over, although nobody asks.
     watchdog: Background,
     _permit: OwnedSemaphorePermit,
@@ -64,14 +65,11 @@ impl Running {
             .map_err(|error| Fault::failed("a program cannot be started").because(error))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let program = invocation.program.display().to_string();
-        let errors = child.stderr.take().map(|errors| tokio::spawn(log_errors(program, errors)));
-        Ok(Self {
-            group: Group(pid),
-            child,
-            errors: Background(errors),
-            watchdog: Background(None),
-            _permit: permit,
-        })
+        let (errors, owner) = oneshot::channel();
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(log_errors_of(owner, log_errors(program, stderr)));
+        }
+        Ok(Self { group: Group(pid), child, errors, watchdog: Background(None), _permit: permit })
     }
 
     /// Kills the program at the deadline, also while its owner waits for something else. For a
@@ -129,7 +127,7 @@ impl Running {
     pub(super) fn leave_background(mut self) {
         self.group.0 = None;
         // Its standard error is still read, as writing to a closed pipe would end it.
-        self.errors.0 = None;
+        let _ = self.errors.send(());
     }
 }
 
@@ -203,6 +201,20 @@ fn check_status(status: std::io::Result<ExitStatus>) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::failed("a program failed").context(status.to_string()))
+}
+
+/// Reads until the pipe closes, or a moment longer than its owner wants: the last words of a program
+/// that has ended may still be in the pipe.
+async fn log_errors_of(owner: oneshot::Receiver<()>, reading: impl Future<Output = ()>) {
+    let mut reading = std::pin::pin!(reading);
+    tokio::select! {
+        () = &mut reading => {}
+        left = owner => match left {
+            Ok(()) => reading.await,
+            // Whoever has left the group may hold the pipe open for ever.
+            Err(_) => drop(tokio::time::timeout(GRACE, reading).await),
+        }
+    }
 }
 
 async fn log_errors(program: String, mut errors: ChildStderr) {
