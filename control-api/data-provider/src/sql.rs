@@ -5,6 +5,7 @@ mod dialect;
 mod fault;
 mod migrate;
 mod quota;
+mod reader;
 mod rows;
 mod statements;
 mod users;
@@ -20,6 +21,7 @@ use crate::{DataProvider, QuotaChange, UserPage};
 pub(crate) use dialect::{Dialect, TableName};
 use fault::unavailable;
 pub(crate) use migrate::{Schema, check_schema, migrate};
+use reader::Reader;
 use statements::Statements;
 
 /// The database that is spoken to.
@@ -32,13 +34,23 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct SqlProvider {
     dialect: Dialect,
     pool: sqlx::Pool<Db>,
+    reader: Reader,
     sql: Statements,
 }
 
 impl SqlProvider {
     /// Wraps a database whose schema is current.
-    pub(crate) fn new(dialect: Dialect, pool: sqlx::Pool<Db>, users: &TableName) -> Self {
-        Self { dialect, pool, sql: Statements::new(dialect, users) }
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no connection to be had.
+    pub(crate) async fn new(
+        dialect: Dialect,
+        pool: sqlx::Pool<Db>,
+        users: &TableName,
+    ) -> Result<Self, Fault> {
+        let connection = pool.acquire().await.map_err(unavailable("connect"))?;
+        let reader = Reader::new(connection.detach());
+        Ok(Self { dialect, pool, reader, sql: Statements::new(dialect, users) })
     }
 }
 
@@ -108,7 +120,8 @@ impl DataProvider for SqlProvider {
 
     /// With its last connection SQLite writes its journal into the database and removes it.
     async fn close(&self) {
-        if tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await.is_err() {
+        let closed = async { tokio::join!(self.reader.close(), self.pool.close()) };
+        if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
             tracing::warn!(
                 sender = "sqlite",
                 "statements were running when the database was closed"

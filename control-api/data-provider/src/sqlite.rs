@@ -40,7 +40,7 @@ pub(crate) async fn open(
         Schema::Upgrade => migrate(Dialect::Sqlite, &pool, &users).await?,
         Schema::Check => check_schema(Dialect::Sqlite, &pool, &users).await?,
     }
-    Ok(SqlProvider::new(Dialect::Sqlite, pool, &users))
+    SqlProvider::new(Dialect::Sqlite, pool, &users).await
 }
 
 /// Makes the file, for its owner alone: it holds password hashes. An existing one is kept.

@@ -4,6 +4,7 @@ use ferryd_domain::{Account, Fault, Username};
 use sqlx::{Arguments as _, AssertSqlSafe};
 
 use super::fault::{insert_failed, no_user, unavailable};
+use super::reader::Free;
 use super::rows::{account, json_text};
 use super::{Db, SqlProvider};
 use crate::{Order, UserPage};
@@ -12,11 +13,13 @@ type DbArguments = <Db as sqlx::Database>::Arguments;
 
 impl SqlProvider {
     pub(super) async fn user_by_name(&self, username: &Username) -> Result<Account, Fault> {
-        let row = sqlx::query(AssertSqlSafe(self.sql.by_name.clone()))
-            .bind(username.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(unavailable("find user"))?;
+        let query = sqlx::query(AssertSqlSafe(self.sql.by_name.clone())).bind(username.as_str());
+        let mut free = self.reader.free();
+        let row = match free.as_mut().and_then(Free::connection) {
+            Some(connection) => query.fetch_optional(connection).await,
+            None => query.fetch_optional(&self.pool).await,
+        };
+        let row = row.map_err(unavailable("find user"))?;
         account(&row.ok_or_else(no_user)?)
     }
 

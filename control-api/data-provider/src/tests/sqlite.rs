@@ -176,3 +176,34 @@ async fn without_management_of_users_nothing_is_written() {
     provider.close().await;
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
+
+#[tokio::test]
+async fn many_look_ups_at_once_find_their_own_account_each() {
+    let (provider, _dir) = empty().await;
+    let names: Vec<_> = (0..50).map(|number| Username::stored(format!("u{number}"))).collect();
+    for name in &names {
+        let account = Account { username: name.clone(), ..Account::default() };
+        provider.add_user(&account).await.unwrap();
+    }
+    let look_ups = names.iter().map(|name| provider.user(name));
+    let found = futures::future::join_all(look_ups).await;
+    for (name, account) in names.iter().zip(found) {
+        assert_eq!(account.unwrap().username, *name);
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_given_up_does_not_spoil_the_next() {
+    let (provider, _dir) = empty().await;
+    let bob = Username::stored("bob");
+    provider.add_user(&Account { username: bob.clone(), ..Account::default() }).await.unwrap();
+    let mut given_up = 0;
+    while given_up < 100 {
+        let mut look_up = Box::pin(provider.user(&bob));
+        given_up += usize::from(futures::poll!(&mut look_up).is_pending());
+        drop(look_up);
+        assert_eq!(provider.user(&bob).await.unwrap().username, bob);
+    }
+    provider.close().await;
+    assert_eq!(provider.user(&bob).await.unwrap_err().kind(), FaultKind::Unavailable);
+}
