@@ -110,6 +110,11 @@ impl Auth {
         })
     }
 
+    /// Tells whether a program decides or prepares logins.
+    pub(crate) fn runs_programs(&self) -> bool {
+        self.external.is_some() || self.pre_login.is_some()
+    }
+
     /// Checks one password or key.
     ///
     /// # Errors

@@ -220,6 +220,11 @@ impl ControlPlane for LocalControlPlane {
         Ok(outcome)
     }
 
+    /// Passwords are hashed on threads of their own.
+    fn authenticates_lightly(&self) -> bool {
+        !self.auth.runs_programs()
+    }
+
     async fn start_dialog(&self, start: DialogStart) -> Result<Box<dyn LoginDialog>, Fault> {
         Arc::clone(&self.auth).start_dialog(&start).await
     }

@@ -37,6 +37,12 @@ pub trait ControlPlane: fmt::Debug + Send + Sync + 'static {
     /// `Unauthenticated` with the reason in the chain.
     async fn authenticate(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Fault>;
 
+    /// Tells whether [`authenticate`](Self::authenticate) neither starts programs nor computes for
+    /// long, so that any thread may poll it.
+    fn authenticates_lightly(&self) -> bool {
+        false
+    }
+
     /// Starts a question-and-answer login; the dialog stays with the instance that runs the program.
     ///
     /// # Errors
