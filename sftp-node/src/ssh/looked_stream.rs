@@ -41,8 +41,20 @@ pub(crate) struct LookedStream {
     offer: Offer,
     /// The connection, until its login.
     login: Option<Arc<Connection>>,
-    /// Ends when something has come after this refusal, and should have been a try by then.
-    lost_try: Option<(u32, Pin<Box<Sleep>>)>,
+    /// What has come after a refusal.
+    after_refusal: AfterRefusal,
+}
+
+/// What a refused client has sent.
+#[derive(Default)]
+enum AfterRefusal {
+    /// Nothing, or the try that had to come.
+    #[default]
+    Fine,
+    /// Bytes after this refusal: when they are a try, it is known before more is read.
+    Bytes(u32),
+    /// Too little for a try so far, or no try; the rest has until then.
+    Waits(u32, Pin<Box<Sleep>>),
 }
 
 impl LookedStream {
@@ -54,7 +66,8 @@ impl LookedStream {
         offer: Offer,
         login: Option<Arc<Connection>>,
     ) -> Self {
-        let stream = Self { socket, replay, swallow, offer, login, lost_try: None };
+        let stream =
+            Self { socket, replay, swallow, offer, login, after_refusal: AfterRefusal::Fine };
         stream.acknowledge();
         stream
     }
@@ -103,7 +116,7 @@ impl LookedStream {
             Some(connection) if connection.session.get().is_some() => self.login = None,
             Some(connection) => {
                 let number = connection.tries.expected();
-                self.lost_try = number.map(|number| (number, Box::pin(sleep(TRY_TIME))));
+                self.after_refusal = number.map_or(AfterRefusal::Fine, AfterRefusal::Bytes);
             }
             None => {}
         }
@@ -112,17 +125,30 @@ impl LookedStream {
 
     /// Fails when the client has sent something else than a try where only a try makes sense.
     fn poll_lost_try(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Some((number, timer)) = &mut self.lost_try else { return Poll::Pending };
+        if let AfterRefusal::Bytes(number) = self.after_refusal {
+            self.after_refusal = match self.awaits_try(number) {
+                true => AfterRefusal::Waits(number, Box::pin(sleep(TRY_TIME))),
+                false => AfterRefusal::Fine,
+            };
+        }
+        let AfterRefusal::Waits(number, timer) = &mut self.after_refusal else {
+            return Poll::Pending;
+        };
         ready!(timer.as_mut().poll(cx));
-        let number = Some(*number);
-        self.lost_try = None;
+        let number = *number;
+        self.after_refusal = AfterRefusal::Fine;
         match &self.login {
-            Some(connection) if connection.tries.expected() == number => {
+            Some(connection) if self.awaits_try(number) => {
                 warn_of_lost_try(connection);
                 Poll::Ready(io::Error::other("something else than a try after a refusal"))
             }
             Some(_) | None => Poll::Pending,
         }
+    }
+
+    /// Tells whether no try has come since this refusal.
+    fn awaits_try(&self, number: u32) -> bool {
+        self.login.as_ref().is_some_and(|connection| connection.tries.expected() == Some(number))
     }
 }
 
@@ -151,10 +177,10 @@ impl AsyncRead for LookedStream {
         if self.login.is_some() && read.is_ready() {
             self.still_logging_in();
         }
-        match self.poll_lost_try(cx) {
-            Poll::Ready(error) => Poll::Ready(Err(error)),
-            Poll::Pending => read,
+        if read.is_ready() {
+            return read;
         }
+        self.poll_lost_try(cx).map(Err)
     }
 }
 
