@@ -17,6 +17,7 @@ use russh::client::{self, AuthResult, Handle};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Disconnect, Preferred, cipher, kex};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Connections that guess at once; a guess beyond is left out and counted.
 const MOST: usize = 3_000;
@@ -160,21 +161,31 @@ async fn storm(address: SocketAddr, user: &str, key: &str, lanes: u64, end: Inst
     let (key, kex) =
         (Arc::new(load_secret_key(key, None).unwrap()), kex::Name::try_from(kex).unwrap());
     let (config, done) = (config(Some(kex)), Rc::new(Cell::new(0)));
-    let lanes = (0..lanes).map(|_| {
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..lanes {
         let (key, config, done) = (Arc::clone(&key), Arc::clone(&config), Rc::clone(&done));
         let user = user.to_owned();
-        tokio::task::spawn_local(async move {
+        running.spawn_local(async move {
             while Instant::now() < end {
                 let connection = login(address, &user, &key, &config).await;
                 connection.disconnect(Disconnect::ByApplication, "", "").await.unwrap();
                 count(&done);
             }
-        })
-    });
-    for lane in lanes.collect::<Vec<_>>() {
-        lane.await.unwrap();
+        });
     }
-    println!("{}", json!({ "logins": done.get() }));
+    let begin = Instant::now();
+    let mut asked_to_end = signal(SignalKind::terminate()).unwrap();
+    loop {
+        tokio::select! {
+            lane = running.join_next() => match lane {
+                Some(lane) => lane.unwrap(),
+                None => break,
+            },
+            _ = asked_to_end.recv() => break,
+        }
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("{}", json!({ "logins": done.get(), "seconds": seconds }));
 }
 
 async fn login(
