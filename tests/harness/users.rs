@@ -9,6 +9,7 @@ use crate::keys::client_key;
 use crate::raw_sftp::RawSftp;
 use crate::server::Server;
 use crate::ssh::Connection;
+use crate::wait::until;
 
 /// A user of a server.
 #[derive(Clone, Debug)]
@@ -75,6 +76,20 @@ impl Server {
         let home = PathBuf::from(fields["home_dir"].as_str().unwrap());
         std::fs::create_dir_all(&home).unwrap();
         Ok(User { name: name.to_owned(), id: stored.id, home })
+    }
+
+    /// Returns the used quota of a user as REST shows it: files and bytes.
+    pub async fn used_quota(&self, user: &User) -> (i64, i64) {
+        let user = self.call("GET", &format!("/api/v1/user/{}", user.id), "").await.1;
+        (user["used_quota_files"].as_i64().unwrap(), user["used_quota_size"].as_i64().unwrap())
+    }
+
+    /// Waits until so many files and bytes are used.
+    pub async fn until_used(&self, user: &User, expected: (i64, i64)) {
+        until(&format!("counts of {expected:?}"), async || {
+            (self.used_quota(user).await == expected).then_some(())
+        })
+        .await;
     }
 
     /// Returns the fields of the user that [`Self::user`] adds.

@@ -89,12 +89,7 @@ async fn parts_are_copied_in_every_upload_mode(topology: Topology) {
         assert!(alice.read("copy") == expected, "mode {mode}");
         assert_eq!(alice.read("third"), expected[..4]);
         let stored = (expected.len() + 4) as i64;
-        until("the counters", async || {
-            let user = server.call("GET", &format!("/api/v1/user/{}", alice.id), "").await.1;
-            let counts = (user["used_quota_files"].as_i64(), user["used_quota_size"].as_i64());
-            (counts == (Some(2), Some(stored))).then_some(())
-        })
-        .await;
+        server.until_used(&alice, (2, stored)).await;
         for (from, to) in [(to, from), (from, from), (from, b"none".as_slice())] {
             let refused = copy(&mut sftp, Part { from, at: 0, length: 1, to, offset: 0 }).await;
             assert_eq!(refused, Err(code::FAILURE));
@@ -159,8 +154,7 @@ async fn a_copy_beyond_the_quota_breaks_the_upload_in_every_mode(topology: Topol
         assert!(stored <= LIMIT, "mode {mode}: {stored}");
         assert_eq!(alice.has("copy"), mode != 1, "mode {mode}");
         until("the counters", async || {
-            let user = server.call("GET", &format!("/api/v1/user/{}", alice.id), "").await.1;
-            (user["used_quota_size"].as_u64() == Some(stored as u64)).then_some(())
+            (server.used_quota(&alice).await.1 == stored as i64).then_some(())
         })
         .await;
     }

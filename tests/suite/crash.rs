@@ -141,11 +141,6 @@ async fn disk(user: &User) -> (i64, i64) {
     (i64::try_from(sizes.len()).unwrap(), i64::try_from(sizes.iter().sum::<u64>()).unwrap())
 }
 
-async fn counters(server: &Server, user: &User) -> (i64, i64) {
-    let user = server.call("GET", &format!("/api/v1/user/{}", user.id), "").await.1;
-    (user["used_quota_files"].as_i64().unwrap(), user["used_quota_size"].as_i64().unwrap())
-}
-
 /// Checks what is under the name after the upload of `new` over `old` has broken.
 fn assert_kept(mode: i32, found: Option<&[u8]>, old: Option<&[u8]>, new: &[u8]) {
     let is_part = found.is_some_and(|found| new.starts_with(found));
@@ -183,7 +178,7 @@ async fn a_cut_connection_leaves_what_the_upload_mode_says(topology: Topology) {
             until("no leftovers", async || (leftovers(&alice) == 0).then_some(())).await;
             let mut compared = ((0, 0), (0, 0));
             until("counters that tell what is on the disk", async || {
-                compared = (counters(&server, &alice).await, disk(&alice).await);
+                compared = (server.used_quota(&alice).await, disk(&alice).await);
                 (compared.0 == compared.1).then_some(())
             })
             .await;

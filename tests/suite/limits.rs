@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ferryd_tests::raw_sftp::{code, flags};
-use ferryd_tests::{Server, Topology, User, both_topologies, until};
+use ferryd_tests::{Server, Topology, both_topologies, until};
 use serde_json::json;
 
 both_topologies!(
@@ -16,35 +16,23 @@ both_topologies!(
     a_virtual_folder_stays_where_it_is,
 );
 
-async fn counts(server: &Server, user: &User) -> (i64, i64) {
-    let user = server.call("GET", &format!("/api/v1/user/{}", user.id), "").await.1;
-    (user["used_quota_files"].as_i64().unwrap(), user["used_quota_size"].as_i64().unwrap())
-}
-
-async fn assert_counts(server: &Server, user: &User, expected: (i64, i64)) {
-    until(&format!("counts of {expected:?}"), async || {
-        (counts(server, user).await == expected).then_some(())
-    })
-    .await;
-}
-
 async fn a_full_quota_refuses_uploads_and_leaves_files_alone(topology: Topology) {
     let server = Server::start(topology).await;
     let alice = server.user_with("alice", json!({ "quota_files": 1 })).await;
     let mut sftp = server.sftp_of(&alice).await;
     sftp.put("/one", b"content").await.unwrap();
-    assert_counts(&server, &alice, (1, 7)).await;
+    server.until_used(&alice, (1, 7)).await;
     assert_eq!(sftp.put("/two", b"x").await.unwrap_err().code, code::FAILURE);
     assert!(!alice.has("two"));
     sftp.put("/one", b"overwriting is no new file").await.unwrap();
     let bob = server.user_with("bob", json!({ "quota_size": 10 })).await;
     let mut sftp = server.sftp_of(&bob).await;
     sftp.put("/one", b"0123456789").await.unwrap();
-    assert_counts(&server, &bob, (1, 10)).await;
+    server.until_used(&bob, (1, 10)).await;
     assert_eq!(sftp.put("/one", b"x").await.unwrap_err().code, code::FAILURE);
     assert_eq!(bob.read("one"), b"0123456789");
     sftp.remove("/one").await.unwrap();
-    assert_counts(&server, &bob, (0, 0)).await;
+    server.until_used(&bob, (0, 0)).await;
     sftp.put("/two", b"x").await.unwrap();
 }
 
@@ -65,7 +53,7 @@ async fn an_upload_stops_where_the_quota_ends(topology: Topology) {
         let files = std::fs::read_dir(&alice.home).unwrap().count();
         assert!(files <= 1, "no temporary file stays");
         let expected = (i64::try_from(files).unwrap(), i64::try_from(kept).unwrap());
-        assert_counts(&server, &alice, expected).await;
+        server.until_used(&alice, expected).await;
     }
 }
 
@@ -91,7 +79,7 @@ async fn two_uploads_at_once_do_not_pass_the_quota_together(topology: Topology) 
         let size = |name: &str| std::fs::metadata(alice.path(name)).map_or(0, |m| m.len() as i64);
         let disk = size("one") + size("two");
         assert!(disk <= 100_000, "{disk} bytes on the disk");
-        (counts(&server, &alice).await.1 == disk).then_some(())
+        (server.used_quota(&alice).await.1 == disk).then_some(())
     })
     .await;
 }
@@ -102,27 +90,27 @@ async fn counters_follow_what_happens_to_files(topology: Topology) {
     let mut sftp = server.sftp_of(&alice).await;
     sftp.put("/a", &[0; 1000]).await.unwrap();
     sftp.put("/b", &[0; 500]).await.unwrap();
-    assert_counts(&server, &alice, (2, 1500)).await;
+    server.until_used(&alice, (2, 1500)).await;
     sftp.put("/a", &[0; 100]).await.unwrap();
-    assert_counts(&server, &alice, (2, 600)).await;
+    server.until_used(&alice, (2, 600)).await;
     let handle = sftp.open("/a", flags::WRITE | flags::APPEND).await.unwrap();
     sftp.write(&handle, 100, &[0; 50]).await.unwrap();
     sftp.close(&handle).await.unwrap();
-    assert_counts(&server, &alice, (2, 650)).await;
+    server.until_used(&alice, (2, 650)).await;
     // Written twice, stored once.
     let handle = sftp.open("/c", flags::PUT).await.unwrap();
     for _ in 0..3 {
         sftp.write(&handle, 0, &[0; 200]).await.unwrap();
     }
     sftp.close(&handle).await.unwrap();
-    assert_counts(&server, &alice, (3, 850)).await;
+    server.until_used(&alice, (3, 850)).await;
     sftp.rename("/c", "/b").await.unwrap();
-    assert_counts(&server, &alice, (2, 350)).await;
+    server.until_used(&alice, (2, 350)).await;
     sftp.mkdir("/d").await.unwrap();
     sftp.symlink("/a", "/link").await.unwrap();
     sftp.remove("/link").await.unwrap();
     sftp.remove("/a").await.unwrap();
-    assert_counts(&server, &alice, (1, 200)).await;
+    server.until_used(&alice, (1, 200)).await;
 }
 
 async fn a_bandwidth_limit_holds_for_all_transfers_of_a_user(topology: Topology) {
@@ -157,7 +145,7 @@ async fn a_virtual_folder_is_listed_and_used_like_any_other(topology: Topology) 
     assert_eq!(sftp.get("/deep/shared/file").await.unwrap(), b"content");
     sftp.put("/deep/shared/new", b"12345").await.unwrap();
     assert_eq!(std::fs::read(mapped.join("new")).unwrap(), b"12345");
-    assert_counts(&server, &alice, (1, 5)).await;
+    server.until_used(&alice, (1, 5)).await;
     assert_eq!(sftp.realpath("/deep/shared/..").await.unwrap(), b"/deep");
     std::os::unix::fs::symlink(&alice.home, mapped.join("back")).unwrap();
     assert!(sftp.list("/deep/shared/back").await.is_err(), "a folder is confined for itself");

@@ -27,18 +27,6 @@ both_topologies!(
     a_size_that_is_set_is_accounted,
 );
 
-async fn counts(server: &Server, user: &User) -> (i64, i64) {
-    let user = server.call("GET", &format!("/api/v1/user/{}", user.id), "").await.1;
-    (user["used_quota_files"].as_i64().unwrap(), user["used_quota_size"].as_i64().unwrap())
-}
-
-async fn assert_counts(server: &Server, user: &User, expected: (i64, i64)) {
-    until(&format!("counts of {expected:?}"), async || {
-        (counts(server, user).await == expected).then_some(())
-    })
-    .await;
-}
-
 /// Files and bytes below a folder; what vanishes meanwhile counts nothing.
 fn on_disk(folder: &Path) -> (i64, i64) {
     let mut sum = (0, 0);
@@ -57,7 +45,7 @@ async fn assert_exact(server: &Server, user: &User, patience: Duration) {
     let mut last = String::new();
     let end = Instant::now() + patience;
     loop {
-        let (counted, stored) = (counts(server, user).await, on_disk(&user.home));
+        let (counted, stored) = (server.used_quota(user).await, on_disk(&user.home));
         if counted == stored {
             return;
         }
@@ -100,7 +88,7 @@ async fn concurrent_uploads_share_what_is_left(topology: Topology) {
     assert!(refused.text.contains("quota"), "{}", refused.text);
     assert!(!alice.has("two"));
     one.close(&first).await.unwrap();
-    assert_counts(&server, &alice, (1, 0)).await;
+    server.until_used(&alice, (1, 0)).await;
 }
 
 async fn concurrent_uploads_share_the_bytes_that_are_left(topology: Topology) {
@@ -118,7 +106,7 @@ async fn concurrent_uploads_share_the_bytes_that_are_left(topology: Topology) {
         assert_exact(&server, &alice, Duration::from_secs(10)).await;
         assert_eq!(alice.read("one"), [1; 30_000], "mode {mode}");
         two.put("/two", &[2; 20_000]).await.unwrap();
-        assert_counts(&server, &alice, (2, 50_000)).await;
+        server.until_used(&alice, (2, 50_000)).await;
     }
 }
 
@@ -129,10 +117,10 @@ async fn a_rename_over_a_file_subtracts_the_replaced_one(topology: Topology) {
     sftp.put("/a", &[0; 1000]).await.unwrap();
     sftp.put("/b", &[0; 300]).await.unwrap();
     sftp.rename("/b", "/a").await.unwrap();
-    assert_counts(&server, &alice, (1, 300)).await;
+    server.until_used(&alice, (1, 300)).await;
     sftp.put("/b", &[0; 50]).await.unwrap();
     sftp.posix_rename("/b", "/a").await.unwrap();
-    assert_counts(&server, &alice, (1, 50)).await;
+    server.until_used(&alice, (1, 50)).await;
 }
 
 async fn opening_without_truncation_counts_the_difference(topology: Topology) {
@@ -144,7 +132,7 @@ async fn opening_without_truncation_counts_the_difference(topology: Topology) {
         let handle = sftp.open("/a", flags::WRITE | flags::CREATE).await.unwrap();
         sftp.write(&handle, 900, &[1; 200]).await.unwrap();
         sftp.close(&handle).await.unwrap();
-        assert_counts(&server, &alice, (1, 1100)).await;
+        server.until_used(&alice, (1, 1100)).await;
     }
 }
 
@@ -158,7 +146,7 @@ async fn rewritten_ranges_count_once(topology: Topology) {
             sftp.write(&handle, 0, &[1; 900]).await.unwrap();
         }
         sftp.close(&handle).await.unwrap();
-        assert_counts(&server, &alice, (1, 900)).await;
+        server.until_used(&alice, (1, 900)).await;
     }
 }
 
@@ -186,9 +174,9 @@ async fn a_file_that_is_removed_while_it_is_uploaded_counts_nothing(topology: To
     one.write(&handle, 0, &[1; 100]).await.unwrap();
     two.remove("/file").await.unwrap();
     let _ = one.close(&handle).await;
-    assert_counts(&server, &alice, (0, 0)).await;
+    server.until_used(&alice, (0, 0)).await;
     two.put("/other", &[1; 10]).await.unwrap();
-    assert_counts(&server, &alice, (1, 10)).await;
+    server.until_used(&alice, (1, 10)).await;
 }
 
 async fn a_broken_upload_counts_what_stays(topology: Topology) {
@@ -204,7 +192,7 @@ async fn a_broken_upload_counts_what_stays(topology: Topology) {
             server.connections_of("alice").await.is_empty().then_some(())
         })
         .await;
-        assert_counts(&server, &alice, kept).await;
+        server.until_used(&alice, kept).await;
         assert_eq!(on_disk(&alice.home), kept, "mode {mode}");
     }
 }
@@ -216,7 +204,7 @@ async fn nothing_is_counted_without_tracking(topology: Topology) {
     let mut sftp = server.sftp_of(&alice).await;
     sftp.put("/one", &[1; 100]).await.unwrap();
     sftp.put("/two", &[1; 100]).await.unwrap();
-    assert_eq!(counts(&server, &alice).await, (0, 0));
+    assert_eq!(server.used_quota(&alice).await, (0, 0));
 }
 
 async fn only_users_with_a_limit_are_counted_in_mode_2(topology: Topology) {
@@ -226,8 +214,8 @@ async fn only_users_with_a_limit_are_counted_in_mode_2(topology: Topology) {
     let limited = server.user_with("limited", json!({ "quota_files": 5 })).await;
     server.sftp_of(&free).await.put("/one", &[1; 100]).await.unwrap();
     server.sftp_of(&limited).await.put("/one", &[1; 100]).await.unwrap();
-    assert_counts(&server, &limited, (1, 100)).await;
-    assert_eq!(counts(&server, &free).await, (0, 0));
+    server.until_used(&limited, (1, 100)).await;
+    assert_eq!(server.used_quota(&free).await, (0, 0));
 }
 
 async fn a_size_that_is_set_is_accounted(topology: Topology) {
@@ -237,11 +225,11 @@ async fn a_size_that_is_set_is_accounted(topology: Topology) {
     sftp.put("/a", &[0; 100]).await.unwrap();
     let size = |size| Attributes { size: Some(size), ..Attributes::default() };
     sftp.set("/a", size(600)).await.unwrap();
-    assert_counts(&server, &alice, (1, 600)).await;
+    server.until_used(&alice, (1, 600)).await;
     let refused = sftp.set("/a", size(1001)).await.unwrap_err();
     assert!(refused.text.contains("quota"), "{}", refused.text);
     sftp.set("/a", size(1)).await.unwrap();
-    assert_counts(&server, &alice, (1, 1)).await;
+    server.until_used(&alice, (1, 1)).await;
     until_within(Duration::from_secs(5), "the disk", async || {
         (on_disk(&alice.home) == (1, 1)).then_some(())
     })

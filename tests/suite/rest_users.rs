@@ -231,10 +231,7 @@ async fn a_quota_scan_counts_files(topology: Topology) {
     alice.put("a/one", [0; 1000]);
     alice.put("two", [0; 234]);
     std::os::unix::fs::symlink("two", alice.path("link")).unwrap();
-    let counts = async || {
-        let user = server.call("GET", &format!("/api/v1/user/{}", alice.id), "").await.1;
-        (user["used_quota_files"].as_i64().unwrap(), user["used_quota_size"].as_i64().unwrap())
-    };
+    let counts = async || server.used_quota(&alice).await;
     assert_eq!(counts().await, (0, 0));
     ferryd_tests::until("the scan", async || {
         let (status, _) =
