@@ -25,6 +25,7 @@ use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::QuotaScans;
 use crate::recovery::Recovery;
+use crate::returned_sessions::ReturnedSessions;
 use crate::sessions::Sessions;
 use crate::upload_sweeps::UploadSweeps;
 
@@ -88,12 +89,15 @@ impl LocalControlPlane {
             Arc::clone(&scans),
             Arc::clone(&accounts),
         ));
+        let returned =
+            ReturnedSessions::new(Arc::clone(&sessions), Arc::clone(&nodes), Arc::clone(&accounts));
         let fresh = Arc::new(FreshAccounts::default());
         let former_nodes = Arc::new(FormerNodes::default());
         let last_logins = Arc::new(LastLogins::new(provider));
         let tasks = vec![
             tokio::spawn(Arc::clone(&quota).write_behind()),
             tokio::spawn(Arc::clone(&recovery).run()),
+            tokio::spawn(returned.run()),
             tokio::spawn(Arc::clone(&last_logins).write_behind()),
             tokio::spawn(sweep(
                 Arc::clone(&sessions),

@@ -15,6 +15,7 @@ pub mod quota;
 pub mod quota_scans;
 pub mod recovery;
 pub mod rest;
+mod returned_sessions;
 pub mod sessions;
 pub mod upload_sweeps;
 

@@ -1,16 +1,25 @@
 //! Places of sessions, cluster-wide: who is logged in, on which node, and until when that holds.
-//! A place whose node does not report is free again after [`LIFETIME`].
+//! A place whose node does not report is free again after [`LIFETIME`]; when the node comes back, its
+//! sessions get their places again, unless others have them now ([`surplus`]).
+
+mod surplus;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ferryd_control_plane::{ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus};
+use ferryd_control_plane::{
+    Admission, ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus,
+};
 use ferryd_domain::policy::login;
 use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::recovery::Doubts;
+use surplus::{Member, Standing};
+
+pub(crate) use surplus::Surplus;
 
 /// How long a place is kept without a report.
 pub const LIFETIME: Duration = Duration::from_secs(10);
@@ -21,6 +30,8 @@ pub struct Sessions {
     places: Mutex<Places>,
     /// Accounts with a session that was lost or found again.
     doubts: Arc<Doubts>,
+    /// Tells of accounts that are put on the list of [`Places::returned`].
+    returned: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +42,10 @@ struct Places {
     shared: HashSet<Username>,
     /// Closed a moment ago: a report that was written before must not bring them back.
     closed: HashMap<ConnectionId, Instant>,
+    /// Accounts with sessions that came back and may be too many now.
+    returned: HashSet<Username>,
+    /// When the last place was given, in Unix milliseconds, so that each has a time of its own.
+    last: i64,
 }
 
 #[derive(Debug)]
@@ -40,6 +55,8 @@ struct Place {
     /// As it was at the login; `None` for a session that was taken over from a report.
     limit: Option<QuotaLimit>,
     renewed: Instant,
+    admission: Admission,
+    standing: Standing,
 }
 
 impl Place {
@@ -61,6 +78,7 @@ impl Sessions {
                 .context("the account has as many sessions as it may have"));
         }
         login::check_way(account, start.method, start.client_address.ip())?;
+        let admission = places.admit(account);
         places.insert(
             start.connection.clone(),
             Place {
@@ -68,9 +86,11 @@ impl Sessions {
                 username: start.username.clone(),
                 limit: Some(account.quota_limit()),
                 renewed: now,
+                admission,
+                standing: Standing::Settled,
             },
         );
-        Ok(SessionLease { connection: start.connection.clone(), lifetime: LIFETIME })
+        Ok(SessionLease { connection: start.connection.clone(), admission, lifetime: LIFETIME })
     }
 
     /// Gives a place back.
@@ -80,7 +100,8 @@ impl Sessions {
         places.closed.insert(connection.clone(), Instant::now());
     }
 
-    /// Renews the places of a node's sessions; sessions that are not known are taken over.
+    /// Renews the places of a node's sessions; those that have none (any more) get one. Whether
+    /// there is room for them is to be looked at by who waits for [`Self::returned`].
     pub fn renew(&self, node: &NodeId, sessions: &[SessionStatus]) {
         let mut places = self.places();
         let now = Instant::now();
@@ -88,21 +109,61 @@ impl Sessions {
             if places.closed.contains_key(&session.connection) {
                 continue;
             }
-            match places.by_connection.get_mut(&session.connection) {
-                Some(place) => place.renewed = now,
-                None => {
-                    self.doubts.add(&session.username);
-                    places.insert(
-                        session.connection.clone(),
-                        Place {
-                            node: node.clone(),
-                            username: session.username.clone(),
-                            limit: None,
-                            renewed: now,
-                        },
-                    );
-                }
+            if !places.renew(&session.connection, now) {
+                self.doubts.add(&session.username);
+                places.take_back(node, session, now);
             }
+        }
+        if !places.returned.is_empty() {
+            self.returned.notify_one();
+        }
+    }
+
+    /// Waits for sessions that came back, and returns their accounts.
+    pub(crate) async fn returned(&self) -> HashSet<Username> {
+        loop {
+            let returned = std::mem::take(&mut self.places().returned);
+            if !returned.is_empty() {
+                return returned;
+            }
+            self.returned.notified().await;
+        }
+    }
+
+    /// Lets the sessions of an account that came back stay, when nobody got in only because they
+    /// were away; returns whether that is so.
+    pub(crate) fn settle_uncrowded(&self, username: &Username) -> bool {
+        let mut places = self.places();
+        let members = places.members(username);
+        let fits = !surplus::is_crowded(members.clone());
+        if fits {
+            places.confirm(surplus::confirmed(members, 0));
+        }
+        fits
+    }
+
+    /// Returns the sessions of an account that have to go, under this limit.
+    pub(crate) fn surplus(&self, username: &Username, max_sessions: i32) -> Vec<Surplus> {
+        surplus::surplus(self.places().members(username), max_sessions)
+    }
+
+    /// Takes the place of a session away whose node was told to close it.
+    pub(crate) fn give_up(&self, surplus: &Surplus) {
+        let mut places = self.places();
+        let Some(gone) = places.remove(&surplus.connection) else { return };
+        places.closed.insert(surplus.connection.clone(), Instant::now());
+        let heir = surplus.heir.as_ref().and_then(|heir| places.by_connection.get_mut(heir));
+        if let Some(heir) = heir {
+            heir.admission = gone.admission;
+        }
+    }
+
+    /// Lets the sessions of an account that came back stay, once none has to go under this limit.
+    pub(crate) fn settle(&self, username: &Username, max_sessions: i32) {
+        let mut places = self.places();
+        let members = places.members(username);
+        if surplus::surplus(members.clone(), max_sessions).is_empty() {
+            places.confirm(surplus::confirmed(members, max_sessions));
         }
     }
 
@@ -184,12 +245,70 @@ impl Sessions {
 impl Places {
     /// A call that is repeated finds its own place and does not count it.
     fn has_room(&self, account: &Account, connection: &ConnectionId, now: Instant) -> bool {
-        let Ok(limit @ 1..) = usize::try_from(account.max_sessions) else { return true };
+        let Some(limit) = surplus::places(account.max_sessions) else { return true };
         let Some(taken) = self.by_user.get(&account.username) else { return true };
         let live = |other: &&ConnectionId| {
             *other != connection && self.by_connection.get(other).is_some_and(|p| p.is_live(now))
         };
         taken.iter().filter(live).count() < limit
+    }
+
+    fn admit(&mut self, account: &Account) -> Admission {
+        self.last = crate::clock::now_ms().max(self.last.saturating_add(1));
+        Admission { at: self.last, max_sessions: account.max_sessions }
+    }
+
+    /// Renews a place that has not lapsed.
+    fn renew(&mut self, connection: &ConnectionId, now: Instant) -> bool {
+        let Some(place) = self.by_connection.get_mut(connection) else { return false };
+        if !place.is_live(now) {
+            return false;
+        }
+        place.renewed = now;
+        if place.standing == Standing::Returned {
+            self.returned.insert(place.username.clone());
+        }
+        true
+    }
+
+    /// Gives a session that came back its place again.
+    fn take_back(&mut self, node: &NodeId, session: &SessionStatus, now: Instant) {
+        let lapsed = self.by_connection.get(&session.connection);
+        let place = Place {
+            node: node.clone(),
+            username: session.username.clone(),
+            limit: lapsed.and_then(|place| place.limit),
+            renewed: now,
+            admission: lapsed.map_or(session.admission, |place| place.admission),
+            standing: Standing::Returned,
+        };
+        self.returned.insert(session.username.clone());
+        self.insert(session.connection.clone(), place);
+    }
+
+    fn confirm(&mut self, members: Vec<Member>) {
+        for member in members {
+            if let Some(place) = self.by_connection.get_mut(&member.connection) {
+                place.admission = member.admission;
+                place.standing = member.standing;
+            }
+        }
+    }
+
+    /// Returns the sessions of an account whose places have not lapsed.
+    fn members(&self, username: &Username) -> Vec<Member> {
+        let now = Instant::now();
+        let connections = self.by_user.get(username).into_iter().flatten();
+        let places = connections
+            .filter_map(|connection| Some((connection, self.by_connection.get(connection)?)));
+        places
+            .filter(|(_, place)| place.is_live(now))
+            .map(|(connection, place)| Member {
+                connection: connection.clone(),
+                admission: place.admission,
+                standing: place.standing,
+            })
+            .collect()
     }
 
     fn is_elsewhere(&self, username: &Username, node: &NodeId) -> bool {
@@ -208,8 +327,8 @@ impl Places {
         self.by_connection.insert(connection, place);
     }
 
-    fn remove(&mut self, connection: &ConnectionId) {
-        let Some(place) = self.by_connection.remove(connection) else { return };
+    fn remove(&mut self, connection: &ConnectionId) -> Option<Place> {
+        let place = self.by_connection.remove(connection)?;
         if let Some(connections) = self.by_user.get_mut(&place.username) {
             connections.remove(connection);
             if connections.is_empty() {
@@ -217,6 +336,7 @@ impl Places {
                 self.shared.remove(&place.username);
             }
         }
+        Some(place)
     }
 }
 

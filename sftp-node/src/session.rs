@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use ferryd_control_plane::{ConnectionId, SessionStatus};
+use ferryd_control_plane::{Admission, ConnectionId, SessionStatus};
 use ferryd_domain::Account;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -55,6 +55,8 @@ pub(crate) struct Session {
     pub id: ConnectionId,
     /// The account as it was at the login.
     pub account: Arc<Account>,
+    /// When it got its place.
+    pub admission: Admission,
     /// Where the client is.
     pub address: SocketAddr,
     /// Its identification line.
@@ -81,6 +83,7 @@ impl Session {
     /// Makes a session for a connection that has logged in.
     pub fn new(
         connection: &Arc<Connection>,
+        admission: Admission,
         account: Arc<Account>,
         client_version: String,
         files: UserFiles,
@@ -88,6 +91,7 @@ impl Session {
     ) -> Self {
         let id = connection.id.clone();
         Self {
+            admission,
             address: connection.peer,
             connection: Arc::downgrade(connection),
             ..Self::unconnected(id, account, client_version, files, transfers)
@@ -105,6 +109,7 @@ impl Session {
         Self {
             id,
             account,
+            admission: Admission::default(),
             address: (Ipv4Addr::UNSPECIFIED, 0).into(),
             client_version,
             files,
@@ -194,6 +199,7 @@ impl Session {
         SessionStatus {
             connection: self.id.clone(),
             username: self.account.username.clone(),
+            admission: self.admission,
             client_version: self.client_version.clone(),
             client_address: self.address,
             connected_at: self.connected_at,

@@ -45,6 +45,21 @@ impl Server {
         node.program.take().unwrap().kill();
     }
 
+    /// Keeps a further node from talking to anybody; its connections stay open.
+    pub fn pause_node(&self, sftp: SocketAddr) {
+        self.running_node(sftp).pause();
+    }
+
+    /// Lets a further node go on after [`Self::pause_node`].
+    pub fn resume_node(&self, sftp: SocketAddr) {
+        self.running_node(sftp).resume();
+    }
+
+    fn running_node(&self, sftp: SocketAddr) -> &Program {
+        let node = self.others.iter().find(|node| node.sftp == sftp).unwrap();
+        node.program.as_ref().unwrap()
+    }
+
     /// Starts a further node again after [`Self::kill_node`].
     pub async fn revive_node(&mut self, sftp: SocketAddr) {
         let node = self.others.iter_mut().find(|node| node.sftp == sftp).unwrap();

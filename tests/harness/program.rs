@@ -90,6 +90,16 @@ impl Program {
         assert!(!written.contains("panicked at"), "{} has panicked\n{}", self.name, self.tail());
     }
 
+    /// Stops the program where it is: its sockets stay open and nobody answers.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
     fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());

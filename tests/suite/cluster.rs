@@ -1,6 +1,8 @@
 //! Limits that hold over all nodes, and what becomes of sessions when a node or the control plane
 //! dies. In one process the same holds over its threads.
 
+mod absence;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use ferryd_control_plane::contract::Fixture;
-use ferryd_control_plane::{Certainty, Credential, NodeCommand, NodeId, TransferId};
+use ferryd_control_plane::{
+    Admission, Certainty, Credential, NodeCommand, NodeId, SessionStatus, TransferId,
+};
 use ferryd_data_provider::{ActionsConfig, open};
 use ferryd_domain::policy::LoginMethod;
 use ferryd_domain::{Account, Secret};
@@ -290,9 +292,22 @@ async fn a_login_with_a_limit_waits_for_the_nodes_of_the_last_run() {
     });
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!login.is_finished());
-    let taken = ferryd_control_plane::SessionStatus {
+    let lease = SessionLease {
         connection: ConnectionId("c3".into()),
+        admission: Admission { at: 1, max_sessions: 1 },
+        lifetime: Duration::from_secs(10),
+    };
+    let taken = told(&lease);
+    let back = NodeInfo { sessions: vec![taken], ..info("n2") };
+    let _commands = local.plane.attach_node(back).await.unwrap();
+    assert_eq!(login.await.unwrap().unwrap_err().kind(), FaultKind::TooManySessions);
+}
+
+fn told(lease: &SessionLease) -> SessionStatus {
+    SessionStatus {
+        connection: lease.connection.clone(),
         username: Username::stored("bob"),
+        admission: lease.admission,
         client_version: String::new(),
         client_address: "192.0.2.1:1".parse().unwrap(),
         connected_at: 0,
@@ -300,10 +315,33 @@ async fn a_login_with_a_limit_waits_for_the_nodes_of_the_last_run() {
         protocol: None,
         transfers: Vec::new(),
         ssh_command: String::new(),
+    }
+}
+
+/// Two control planes in turn: the second one learns from the reports what the first one knew.
+#[tokio::test]
+async fn a_session_that_comes_back_after_others_got_in_is_closed_through_its_node() {
+    let limited = Account { max_sessions: 2, ..bob() };
+    let (before, after) = (Local::new().await, Local::new().await);
+    before.provider.add_user(&limited).await.unwrap();
+    after.provider.add_user(&limited).await.unwrap();
+    let old = before.plane.open_session(start("old")).await.unwrap();
+    let newer = before.plane.open_session(start("newer")).await.unwrap();
+    let new = after.plane.open_session(start("new")).await.unwrap();
+    let sessions = vec![told(&old), told(&newer)];
+    let mut commands = after.plane.attach_node(NodeInfo { sessions, ..info("n1") }).await.unwrap();
+    let closed = loop {
+        if let NodeCommand::CloseConnection(connection) = commands.next().await.unwrap() {
+            break connection;
+        }
     };
-    let back = NodeInfo { sessions: vec![taken], ..info("n2") };
-    let _commands = local.plane.attach_node(back).await.unwrap();
-    assert_eq!(login.await.unwrap().unwrap_err().kind(), FaultKind::TooManySessions);
+    assert_eq!(closed.0, "newer");
+    assert_eq!(
+        after.plane.open_session(start("x")).await.unwrap_err().kind(),
+        FaultKind::TooManySessions
+    );
+    after.plane.close_session(new.connection).await.unwrap();
+    after.plane.open_session(start("x")).await.unwrap();
 }
 
 #[tokio::test]

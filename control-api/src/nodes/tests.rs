@@ -1,3 +1,4 @@
+use ferryd_control_plane::Admission;
 use ferryd_domain::{FaultKind, Username};
 
 use super::*;
@@ -6,6 +7,7 @@ fn status(connection: &str, protocol: Option<&str>) -> SessionStatus {
     SessionStatus {
         connection: ConnectionId(connection.into()),
         username: Username::stored("bob"),
+        admission: Admission::default(),
         client_version: "SSH-2.0-test".into(),
         client_address: "192.0.2.1:1000".parse().unwrap(),
         connected_at: 1,

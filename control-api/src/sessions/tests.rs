@@ -21,6 +21,7 @@ fn status(connection: &str) -> SessionStatus {
     SessionStatus {
         connection: ConnectionId(connection.into()),
         username: Username::stored("bob"),
+        admission: Admission::default(),
         client_version: String::new(),
         client_address: "192.0.2.1:1000".parse().unwrap(),
         connected_at: 0,
@@ -136,4 +137,67 @@ fn an_account_on_several_nodes_is_shared_until_its_last_session_ends() {
     sessions.close(&ConnectionId("a".into()));
     sessions.close(&ConnectionId("b".into()));
     assert!(!sessions.is_shared(&bob));
+}
+
+/// Reports a session with what its lease said.
+fn told(lease: &SessionLease) -> SessionStatus {
+    SessionStatus { admission: lease.admission, ..status(&lease.connection.0) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_come_back_get_their_places_unless_others_have_them() {
+    let sessions = Sessions::default();
+    let bob = Username::stored("bob");
+    let node = NodeId("n1".into());
+    let a = sessions.open(&account(2), &start("a")).unwrap();
+    let b = sessions.open(&account(2), &start("b")).unwrap();
+    assert!(a.admission < b.admission);
+    tokio::time::advance(LIFETIME).await;
+    sessions.sweep();
+    sessions.open(&account(2), &start("c")).unwrap();
+    sessions.renew(&node, &[told(&b), told(&a)]);
+    assert_eq!(sessions.returned().await, HashSet::from([bob.clone()]));
+    assert!(!sessions.settle_uncrowded(&bob));
+    let surplus = sessions.surplus(&bob, 2);
+    assert_eq!(surplus.iter().map(|s| &s.connection).collect::<Vec<_>>(), [&b.connection]);
+    sessions.settle(&bob, 2);
+    assert_eq!(sessions.surplus(&bob, 2), surplus, "nothing is settled before it is gone");
+    surplus.iter().for_each(|surplus| sessions.give_up(surplus));
+    sessions.settle(&bob, 2);
+    sessions.renew(&node, &[told(&b), told(&a)]);
+    assert!(sessions.holds(&a.connection) && !sessions.holds(&b.connection));
+    assert!(sessions.places().returned.is_empty());
+    assert!(sessions.open(&account(2), &start("d")).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_has_lapsed_and_is_not_swept_yet_is_taken_back_the_same_way() {
+    let sessions = Sessions::default();
+    let bob = Username::stored("bob");
+    let a = sessions.open(&account(1), &start("a")).unwrap();
+    tokio::time::advance(LIFETIME).await;
+    sessions.open(&account(1), &start("b")).unwrap();
+    sessions.renew(&NodeId("n1".into()), &[told(&a)]);
+    assert!(!sessions.settle_uncrowded(&bob));
+    assert_eq!(sessions.surplus(&bob, 1)[0].connection, a.connection);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_are_back_count_when_others_come_back() {
+    let sessions = Sessions::default();
+    let bob = Username::stored("bob");
+    sessions.open(&account(2), &start("a")).unwrap();
+    let b = sessions.open(&account(2), &start("b")).unwrap();
+    tokio::time::advance(LIFETIME / 2).await;
+    sessions.renew(&NodeId("n1".into()), &[status("a")]);
+    tokio::time::advance(LIFETIME / 2).await;
+    let c = sessions.open(&account(2), &start("c")).unwrap();
+    tokio::time::advance(LIFETIME / 2 - Duration::from_secs(1)).await;
+    sessions.renew(&NodeId("n1".into()), &[status("a")]);
+    tokio::time::advance(LIFETIME / 2 + Duration::from_secs(1)).await;
+    sessions.renew(&NodeId("n2".into()), &[told(&b)]);
+    assert!(sessions.settle_uncrowded(&bob), "c is away");
+    sessions.renew(&NodeId("n3".into()), &[told(&c)]);
+    assert!(!sessions.settle_uncrowded(&bob));
+    assert_eq!(sessions.surplus(&bob, 2)[0].connection, c.connection);
 }

@@ -200,10 +200,13 @@ pub(crate) fn session_start() -> impl Strategy<Value = SessionStart> {
     )
 }
 
+fn admission() -> impl Strategy<Value = Admission> {
+    (any::<i64>(), any::<i32>()).prop_map(|(at, max_sessions)| Admission { at, max_sessions })
+}
+
 pub(crate) fn lease() -> impl Strategy<Value = SessionLease> {
-    (connection(), any::<u64>()).prop_map(|(connection, nanos)| SessionLease {
-        connection,
-        lifetime: Duration::from_nanos(nanos),
+    (connection(), any::<u64>(), admission()).prop_map(|(connection, nanos, admission)| {
+        SessionLease { connection, admission, lifetime: Duration::from_nanos(nanos) }
     })
 }
 
@@ -221,14 +224,15 @@ fn transfer() -> impl Strategy<Value = TransferStatus> {
 }
 
 pub(crate) fn session_status() -> impl Strategy<Value = SessionStatus> {
-    let who = (connection(), name(), text(), address());
+    let who = (connection(), name(), admission(), text(), address());
     let what = (prop::option::of(text()), vec(transfer(), 0..3), text());
     (who, what, any::<[i64; 2]>()).prop_map(|(who, what, [connected_at, last_activity])| {
-        let (connection, username, client_version, client_address) = who;
+        let (connection, username, admission, client_version, client_address) = who;
         let (protocol, transfers, ssh_command) = what;
         SessionStatus {
             connection,
             username,
+            admission,
             client_version,
             client_address,
             connected_at,

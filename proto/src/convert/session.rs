@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferryd_control_plane::{
-    ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus, TransferDirection,
+    Admission, ConnectionId, NodeId, SessionLease, SessionStart, SessionStatus, TransferDirection,
     TransferStatus,
 };
 use ferryd_domain::Fault;
@@ -40,10 +40,36 @@ impl TryFrom<wire::SessionStart> for SessionStart {
     }
 }
 
+impl From<Admission> for wire::Admission {
+    fn from(admission: Admission) -> Self {
+        Self { at: Some(admission.at), max_sessions: Some(admission.max_sessions) }
+    }
+}
+
+impl TryFrom<wire::Admission> for Admission {
+    type Error = Fault;
+
+    fn try_from(admission: wire::Admission) -> Result<Self, Fault> {
+        Ok(Self {
+            at: required(admission.at, "at")?,
+            max_sessions: required(admission.max_sessions, "max_sessions")?,
+        })
+    }
+}
+
+/// An older sender knows nothing of it, which is a case of its own and no lost restriction.
+fn admission(sent: Option<wire::Admission>) -> Result<Admission, Fault> {
+    sent.map_or_else(|| Ok(Admission::default()), Admission::try_from)
+}
+
 impl From<SessionLease> for wire::SessionLease {
     fn from(lease: SessionLease) -> Self {
         let nanos = u64::try_from(lease.lifetime.as_nanos()).unwrap_or(u64::MAX);
-        Self { connection: Some(lease.connection.0), lifetime_nanos: Some(nanos) }
+        Self {
+            connection: Some(lease.connection.0),
+            lifetime_nanos: Some(nanos),
+            admission: Some(lease.admission.into()),
+        }
     }
 }
 
@@ -54,6 +80,7 @@ impl TryFrom<wire::SessionLease> for SessionLease {
         Ok(Self {
             connection: ConnectionId(required(lease.connection, "connection")?),
             lifetime: Duration::from_nanos(required(lease.lifetime_nanos, "lifetime_nanos")?),
+            admission: admission(lease.admission)?,
         })
     }
 }
@@ -84,6 +111,7 @@ impl From<SessionStatus> for wire::SessionStatus {
             protocol: status.protocol,
             transfers: status.transfers.into_iter().map(Into::into).collect(),
             ssh_command: Some(status.ssh_command),
+            admission: Some(status.admission.into()),
         }
     }
 }
@@ -102,6 +130,7 @@ impl TryFrom<wire::SessionStatus> for SessionStatus {
             protocol: status.protocol,
             transfers: list(status.transfers, "transfers")?,
             ssh_command: required(status.ssh_command, "ssh_command")?,
+            admission: admission(status.admission)?,
         })
     }
 }
@@ -181,6 +210,18 @@ mod tests {
         fn a_connection_id_arrives_as_it_was_sent(id in ".*") {
             assert_round_trip::<_, wire::CloseSessionRequest>(ConnectionId(id))?;
         }
+    }
+
+    #[test]
+    fn a_lease_of_an_older_control_plane_is_understood() {
+        let lease = SessionLease {
+            connection: ConnectionId("c".into()),
+            admission: Admission { at: 5, max_sessions: 2 },
+            lifetime: Duration::from_secs(10),
+        };
+        let older = wire::SessionLease { admission: None, ..lease.clone().into() };
+        let read = SessionLease::try_from(older).unwrap();
+        assert_eq!(read, SessionLease { admission: Admission::default(), ..lease });
     }
 
     #[test]

@@ -170,6 +170,7 @@ async fn a_report_of_ten_thousand_sessions_passes() {
     let session = SessionStatus {
         connection: ConnectionId("x".repeat(64)),
         username: Username::stored("u".repeat(255)),
+        admission: Admission { at: 1, max_sessions: 2 },
         client_version: "SSH-2.0-".to_owned() + &"x".repeat(240),
         client_address: "192.0.2.1:5000".parse().unwrap(),
         connected_at: 1,

@@ -82,7 +82,11 @@ impl ControlPlane for Desk {
         if start.username.as_str() == "busy" {
             return Err(Fault::new(FaultKind::TooManySessions, "too many sessions"));
         }
-        Ok(SessionLease { connection: start.connection, lifetime: Duration::from_millis(10_500) })
+        Ok(SessionLease {
+            connection: start.connection,
+            admission: Admission { at: 7, max_sessions: 2 },
+            lifetime: Duration::from_millis(10_500),
+        })
     }
 
     async fn close_session(&self, session: ConnectionId) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ferryd_control_plane::{ConnectionId, SessionStart, SessionStatus};
+use ferryd_control_plane::{Admission, ConnectionId, SessionStart, SessionStatus};
 use parking_lot::Mutex;
 
 use super::Session;
@@ -14,7 +14,15 @@ use crate::clock::now_ms;
 pub(crate) struct Registry {
     live: Mutex<HashMap<ConnectionId, Arc<Session>>>,
     /// Those that have their place and not yet their files.
-    opening: Mutex<HashMap<ConnectionId, SessionStatus>>,
+    opening: Mutex<HashMap<ConnectionId, Start>>,
+}
+
+/// A session that is not there yet.
+#[derive(Debug)]
+struct Start {
+    status: SessionStatus,
+    /// Whether it is to be closed as soon as it is there.
+    unwanted: bool,
 }
 
 /// Keeps the place of a session whose files are being opened, which may take long.
@@ -32,11 +40,12 @@ impl Drop for Opening<'_> {
 
 impl Registry {
     /// Notes a session that got its place, so that reports tell of it until it is added.
-    pub fn opening(&self, start: &SessionStart) -> Opening<'_> {
+    pub fn opening(&self, start: &SessionStart, admission: Admission) -> Opening<'_> {
         let now = now_ms();
         let status = SessionStatus {
             connection: start.connection.clone(),
             username: start.username.clone(),
+            admission,
             client_version: start.client_version.clone(),
             client_address: start.client_address,
             connected_at: now,
@@ -45,13 +54,17 @@ impl Registry {
             transfers: Vec::new(),
             ssh_command: String::new(),
         };
-        self.opening.lock().insert(start.connection.clone(), status);
+        let waiting = Start { status, unwanted: false };
+        self.opening.lock().insert(start.connection.clone(), waiting);
         Opening { registry: self, id: start.connection.clone() }
     }
 
-    /// Adds a session.
+    /// Adds a session, which ends at once if it was closed while its files were being opened.
     pub fn insert(&self, session: &Arc<Session>) {
         self.live.lock().insert(session.id.clone(), Arc::clone(session));
+        if self.opening.lock().get(&session.id).is_some_and(|start| start.unwanted) {
+            session.kill();
+        }
     }
 
     /// Removes a session.
@@ -61,6 +74,10 @@ impl Registry {
 
     /// Closes a connection at once, if it is ours.
     pub fn kill(&self, id: &ConnectionId) {
+        // In this order: one that is added meanwhile sees the mark or is found.
+        if let Some(start) = self.opening.lock().get_mut(id) {
+            start.unwanted = true;
+        }
         let session = self.live.lock().get(id).cloned();
         if let Some(session) = session {
             session.kill();
@@ -70,7 +87,9 @@ impl Registry {
     /// Returns what every session is doing.
     pub fn statuses(&self) -> Vec<SessionStatus> {
         // In this order: one that is added meanwhile is in one of them.
-        let opening: Vec<_> = self.opening.lock().values().cloned().collect();
+        let wanted = |start: &&Start| !start.unwanted;
+        let opening: Vec<_> =
+            self.opening.lock().values().filter(wanted).map(|start| start.status.clone()).collect();
         let live = self.live.lock().clone();
         let opening = opening.into_iter().filter(|status| !live.contains_key(&status.connection));
         opening.chain(live.values().map(|session| session.status())).collect()
@@ -96,10 +115,12 @@ mod tests {
             client_address: "192.0.2.1:1000".parse().unwrap(),
             client_version: "SSH-2.0-test".into(),
         };
-        let opening = registry.opening(&start);
+        let opening = registry.opening(&start, Admission { at: 1, max_sessions: 2 });
         let reported = registry.statuses();
         assert_eq!((reported.len(), &reported[0].connection), (1, &start.connection));
         assert!(reported[0].protocol.is_none(), "it is not listed");
+        registry.kill(&start.connection);
+        assert!(registry.statuses().is_empty(), "it has lost its place");
         drop(opening);
         assert!(registry.statuses().is_empty());
     }

@@ -217,8 +217,8 @@ impl Login {
             client_address: self.connection.peer,
             client_version: client_version.clone(),
         };
-        self.context.control.open_session(start.clone()).await?;
-        let _opening = self.context.registry.opening(&start);
+        let lease = self.context.control.open_session(start.clone()).await?;
+        let _opening = self.context.registry.opening(&start, lease.admission);
         let transfers = Arc::new(Transfers::default());
         let opened =
             UserFiles::open(&self.context, &account, &self.connection.id, Arc::clone(&transfers))
@@ -230,8 +230,14 @@ impl Login {
                 return Err(closed.err().unwrap_or(fault).context("opening the files"));
             }
         };
-        let session =
-            Arc::new(Session::new(&self.connection, account, client_version, files, transfers));
+        let session = Arc::new(Session::new(
+            &self.connection,
+            lease.admission,
+            account,
+            client_version,
+            files,
+            transfers,
+        ));
         self.context.registry.insert(&session);
         self.connection
             .session

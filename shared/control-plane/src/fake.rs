@@ -16,9 +16,9 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 
 use crate::{
-    ConnectionId, ControlPlane, Credential, DialogStart, Grant, GrantRequest, LoginAttempt,
-    LoginDialog, LoginOutcome, NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanId,
-    ScanOutcome, SessionLease, SessionStart, TransferId, UsageChange,
+    Admission, ConnectionId, ControlPlane, Credential, DialogStart, Grant, GrantRequest,
+    LoginAttempt, LoginDialog, LoginOutcome, NodeCommand, NodeCommands, NodeId, NodeInfo,
+    NodeReport, ScanId, ScanOutcome, SessionLease, SessionStart, TransferId, UsageChange,
 };
 use dialog::FakeDialog;
 use grants::Grants;
@@ -212,9 +212,11 @@ impl ControlPlane for FakeControlPlane {
         }
         check_way(account, start.method, start.client_address.ip())?;
         let connection = start.connection.clone();
+        let at = i64::try_from(state.starts.len()).unwrap_or(i64::MAX);
+        let admission = Admission { at, max_sessions: account.max_sessions };
         state.sessions.insert(connection.clone(), start.username.clone());
         state.starts.push(start);
-        Ok(SessionLease { connection, lifetime: Duration::from_secs(10) })
+        Ok(SessionLease { connection, admission, lifetime: Duration::from_secs(10) })
     }
 
     async fn close_session(&self, session: ConnectionId) -> Result<(), Fault> {

@@ -21,7 +21,8 @@ pub use login::{
 pub use node::{NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanId, ScanOutcome};
 pub use quota::{Certainty, Grant, GrantRequest, TransferId, UsageChange};
 pub use session::{
-    ConnectionId, SessionLease, SessionStart, SessionStatus, TransferDirection, TransferStatus,
+    Admission, ConnectionId, SessionLease, SessionStart, SessionStatus, TransferDirection,
+    TransferStatus,
 };
 
 /// What a node needs from the control plane.

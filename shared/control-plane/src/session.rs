@@ -37,11 +37,23 @@ pub struct SessionStart {
     pub client_version: String,
 }
 
+/// When a session got its place and under which limit. Nodes copy it from the lease into their
+/// reports, so that a control plane that has lost it learns it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Admission {
+    /// Unix milliseconds of the control plane; 0 when nothing is known.
+    pub at: i64,
+    /// `max_sessions` of the account at that time; 0 or less for no limit.
+    pub max_sessions: i32,
+}
+
 /// A place that a session holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionLease {
     /// The connection that holds it.
     pub connection: ConnectionId,
+    /// When it got it.
+    pub admission: Admission,
     /// The place is free again when the node has not reported for this long.
     pub lifetime: Duration,
 }
@@ -53,6 +65,8 @@ pub struct SessionStatus {
     pub connection: ConnectionId,
     /// Its account.
     pub username: Username,
+    /// When it got its place.
+    pub admission: Admission,
     /// Identification line of the client.
     pub client_version: String,
     /// From where.

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ferryd_control_plane::{
-    ConnectionId, NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanOutcome,
+    Admission, ConnectionId, NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanOutcome,
     SessionStart, SessionStatus, TransferDirection, TransferStatus,
 };
 use ferryd_domain::policy::LoginMethod;
@@ -18,6 +18,7 @@ fn session() -> SessionStatus {
     SessionStatus {
         connection: ConnectionId("c0ffee".into()),
         username: Username::stored("bob"),
+        admission: Admission::default(),
         client_version: "SSH-2.0-Test".into(),
         client_address: SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5022)),
         connected_at: 11,

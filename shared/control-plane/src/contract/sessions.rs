@@ -4,7 +4,7 @@ use ferryd_domain::policy::LoginMethod;
 use ferryd_domain::{Account, FaultKind};
 
 use super::{Fixture, account, address, assert_kind, bob, connection, start};
-use crate::{NodeId, NodeInfo, SessionStart, SessionStatus};
+use crate::{Admission, NodeId, NodeInfo, SessionStart, SessionStatus};
 
 /// The method and the address of the client.
 pub async fn methods_and_addresses_are_checked_when_a_session_opens(fixture: &dyn Fixture) {
@@ -43,6 +43,7 @@ pub async fn sessions_of_a_node_that_attaches_count(fixture: &dyn Fixture) {
     let session = SessionStatus {
         connection: connection("old"),
         username: bob(),
+        admission: Admission { at: 1, max_sessions: 1 },
         client_version: "SSH-2.0-test".into(),
         client_address: address(),
         connected_at: 1,
