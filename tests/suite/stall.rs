@@ -1,6 +1,7 @@
 //! A file system that does not answer, below one account: it holds up its own account and nobody
 //! else, and what clients send to it is not gathered in memory.
 
+mod neighbours;
 mod slow_folder;
 
 use std::time::{Duration, Instant};

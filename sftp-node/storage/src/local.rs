@@ -7,6 +7,7 @@ mod attributes;
 mod confine;
 mod copy_range;
 mod cursor;
+mod disks;
 mod fault;
 mod gate;
 mod lane;

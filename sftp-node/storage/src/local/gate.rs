@@ -1,31 +1,48 @@
-//! Bounds the calls on directories whose file system is not known yet: opening a home, counting
-//! what is below it. One that hangs takes a few threads of the pool, whatever the number of
-//! clients that ask for it; neither it nor its neighbours, which are likely to share its disk,
-//! take all.
+//! Bounds the calls on directories whose file system may hang: opening a home, counting what is
+//! below it. One that hangs takes a few threads of the pool, whatever the number of clients that ask
+//! for it, and neighbours on other file systems notice nothing. A call that has not come back for a
+//! while is counted apart from those that are likely to come back at once.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ferryd_domain::Fault;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
+use super::disks::DISKS;
 use super::lane::place_in;
 
 /// Logins that open directories. Each thread that serves connections has a pool of 512.
 pub(crate) static OPENS: LazyLock<Arc<Gate>> =
-    LazyLock::new(|| Gate::new(Most { directory: 4, siblings: 128, all: 256 }));
+    LazyLock::new(|| Gate::new(Most { directory: 4, disk: 64, all: 160, slow: Some(SLOW_OPENS) }));
+const SLOW_OPENS: Slow = Slow { after: Duration::from_millis(250), disk: 32, all: 224 };
 /// Scans and sweeps that walk them, which may take long on a file system that is well.
 pub(crate) static WALKS: LazyLock<Arc<Gate>> =
-    LazyLock::new(|| Gate::new(Most { directory: 2, siblings: 16, all: 64 }));
+    LazyLock::new(|| Gate::new(Most { directory: 2, disk: 16, all: 64, slow: None }));
 
 /// How many calls run at once.
 #[derive(Clone, Copy, Debug)]
 struct Most {
     /// On one directory.
     directory: usize,
-    /// On all directories that have the same parent.
-    siblings: usize,
+    /// On all directories of one file system.
+    disk: usize,
+    /// On all.
+    all: usize,
+    /// Those that do not come back do not count as long as they are no more than this.
+    slow: Option<Slow>,
+}
+
+/// How many calls may be slow.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    /// From when on a call is one of them.
+    after: Duration,
+    /// On all directories of one file system.
+    disk: usize,
     /// On all.
     all: usize,
 }
@@ -34,7 +51,25 @@ struct Most {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Directory(PathBuf),
+    On(Disk),
+    SlowOn(Disk),
+}
+
+/// A file system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Disk {
+    Device(u64),
+    /// It is not known: neighbours are likely to share one.
     Below(PathBuf),
+}
+
+impl Disk {
+    fn of(directory: &Path) -> Self {
+        DISKS.of(directory).map_or_else(
+            || Self::Below(directory.parent().unwrap_or(directory).to_owned()),
+            Self::Device,
+        )
+    }
 }
 
 /// Calls on the directories of a key, and who runs one or waits for it.
@@ -49,6 +84,7 @@ struct Calls {
 pub(crate) struct Gate {
     most: Most,
     all: Arc<Semaphore>,
+    all_slow: Arc<Semaphore>,
     /// Keys in use, so no more than callers.
     known: Mutex<HashMap<Key, Calls>>,
 }
@@ -57,7 +93,8 @@ impl Gate {
     /// Returns a gate that nobody waits at.
     fn new(most: Most) -> Arc<Self> {
         let all = Arc::new(Semaphore::new(most.all));
-        Arc::new(Self { most, all, known: Mutex::default() })
+        let all_slow = Arc::new(Semaphore::new(most.slow.map_or(0, |slow| slow.all)));
+        Arc::new(Self { most, all, all_slow, known: Mutex::default() })
     }
 
     /// Runs blocking work on a directory on the pool. A caller that goes away does not free the
@@ -70,20 +107,35 @@ impl Gate {
         directory: &Path,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let parent = directory.parent().unwrap_or(directory);
-        let own = self.turn(Key::Directory(directory.to_owned()), self.most.directory).await?;
-        let beside = self.turn(Key::Below(parent.to_owned()), self.most.siblings).await?;
-        let shared = place_in(&self.all).await?;
-        let run = tokio::task::spawn_blocking(move || {
-            let _places = (own, beside, shared);
-            work()
-        });
-        run.await.map_err(|error| Fault::internal("a call on a directory").because(error))?
+        self.run_on(Disk::of(directory), directory, work).await
+    }
+
+    async fn run_on<T: Send + 'static>(
+        self: &Arc<Self>,
+        disk: Disk,
+        directory: &Path,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let call = Call {
+            own: self.turn(Key::Directory(directory.to_owned()), self.most.directory).await?,
+            beside: self.turn(Key::On(disk.clone()), self.most.disk).await?,
+            shared: place_in(&self.all).await?,
+            rest: None,
+            disk,
+        };
+        let run = tokio::task::spawn_blocking(work);
+        let watched = tokio::spawn(call.watched(Arc::clone(self), run));
+        watched.await.map_err(|error| Fault::internal("a call on a directory").because(error))?
     }
 
     async fn turn(self: &Arc<Self>, key: Key, most: usize) -> Result<Turn, Fault> {
         let (guest, places) = Guest::of(self, key, most);
-        Ok(Turn { _place: place_in(&places).await?, _guest: guest })
+        Ok(Turn { place: place_in(&places).await?, _guest: guest })
+    }
+
+    fn turn_now(self: &Arc<Self>, key: Key, most: usize) -> Option<Turn> {
+        let (guest, places) = Guest::of(self, key, most);
+        Some(Turn { place: places.try_acquire_owned().ok()?, _guest: guest })
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, Calls>> {
@@ -91,10 +143,55 @@ impl Gate {
     }
 }
 
+/// The places of a call that runs.
+#[derive(Debug)]
+struct Call {
+    own: Turn,
+    beside: Turn,
+    shared: OwnedSemaphorePermit,
+    /// Places of the directory that nobody gets for now.
+    rest: Option<OwnedSemaphorePermit>,
+    disk: Disk,
+}
+
+impl Call {
+    /// Keeps the places until the work is done.
+    async fn watched<T>(
+        mut self,
+        gate: Arc<Gate>,
+        mut run: JoinHandle<Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let done = match gate.most.slow {
+            Some(slow) => match tokio::time::timeout(slow.after, &mut run).await {
+                Ok(done) => done,
+                Err(_) => {
+                    self.is_slow(&gate, slow);
+                    run.await
+                }
+            },
+            None => run.await,
+        };
+        done.map_err(|error| Fault::internal("a call on a directory").because(error))?
+    }
+
+    /// Makes room for others; whoever asks for the same directory would wait for the same thing.
+    fn is_slow(&mut self, gate: &Arc<Gate>, slow: Slow) {
+        let places = Arc::clone(self.own.place.semaphore());
+        let rest = u32::try_from(places.available_permits()).unwrap_or(0);
+        self.rest = places.try_acquire_many_owned(rest).ok();
+        let beside = gate.turn_now(Key::SlowOn(self.disk.clone()), slow.disk);
+        let shared = Arc::clone(&gate.all_slow).try_acquire_owned();
+        if let (Some(beside), Ok(shared)) = (beside, shared) {
+            self.beside = beside;
+            self.shared = shared;
+        }
+    }
+}
+
 /// A place among the calls of a key; its members are dropped in this order.
 #[derive(Debug)]
 struct Turn {
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     _guest: Guest,
 }
 
@@ -135,7 +232,13 @@ mod tests {
 
     use super::*;
 
-    const MOST: Most = Most { directory: 2, siblings: 3, all: 4 };
+    const MOST: Most = Most { directory: 2, disk: 3, all: 4, slow: None };
+    const SLOW: Slow = Slow { after: Duration::from_millis(10), disk: 2, all: 2 };
+
+    /// As where nothing is known of mounts.
+    fn disk(directory: &Path) -> Disk {
+        Disk::Below(directory.parent().unwrap().to_owned())
+    }
 
     /// Starts calls that end when the sender goes; returns once the calls that may run do.
     async fn hang(
@@ -156,7 +259,7 @@ mod tests {
                     let _ = ended.recv();
                     Ok(())
                 };
-                gate.run(&directory, work).await
+                gate.run_on(disk(&directory), &directory, work).await
             }));
         }
         for _ in 0..running {
@@ -166,7 +269,8 @@ mod tests {
     }
 
     async fn passes(gate: &Arc<Gate>, directory: &str) -> bool {
-        let call = gate.run(Path::new(directory), || Ok(()));
+        let directory = Path::new(directory);
+        let call = gate.run_on(disk(directory), directory, || Ok(()));
         tokio::time::timeout(Duration::from_millis(50), call).await.is_ok()
     }
 
@@ -197,9 +301,38 @@ mod tests {
         }
         assert!(!passes(&gate, "/homes/bob").await, "two of them hang");
         drop(ends);
-        gate.run(Path::new("/homes/bob"), || Ok(())).await.unwrap();
+        let bob = Path::new("/homes/bob");
+        gate.run_on(disk(bob), bob, || Ok(())).await.unwrap();
         while !gate.known().is_empty() {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn calls_that_do_not_come_back_leave_their_places_to_others() {
+        let gate = Gate::new(Most { slow: Some(SLOW), ..MOST });
+        let (ends, calls) = hang(&gate, &["/homes/a", "/homes/b", "/homes/c"], 3).await;
+        while !passes(&gate, "/homes/d").await {}
+        assert!(!passes(&gate, "/homes/a").await, "it would wait for the same thing");
+        let (more, others) = hang(&gate, &["/homes/e", "/homes/f"], 2).await;
+        assert!(!passes(&gate, "/homes/d").await, "slow ones have a bound as well");
+        assert!(passes(&gate, "/other/d").await);
+        drop((ends, more));
+        for call in calls.into_iter().chain(others) {
+            call.await.unwrap().unwrap();
+        }
+        while !passes(&gate, "/homes/a").await {}
+        assert!(gate.known().is_empty());
+    }
+
+    #[tokio::test]
+    async fn directories_of_one_device_share_its_bound() {
+        let gate = Gate::new(MOST);
+        let folder = tempfile::tempdir().unwrap();
+        let on = |name: &str| Disk::of(&folder.path().join(name));
+        assert_eq!(on("a"), on("b/c"));
+        assert!(matches!(on("a"), Disk::Device(_)));
+        assert_ne!(on("a"), Disk::of(Path::new("/proc/self")));
+        gate.run(folder.path(), || Ok(())).await.unwrap();
     }
 }

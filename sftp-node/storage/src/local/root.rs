@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use super::Ownership;
 use super::cursor::RootNames;
+use super::disks::DISKS;
 use super::fault::fault;
 use super::lane::Lane;
 
@@ -44,6 +45,7 @@ impl Root {
         let real_path = real_path(&descriptor, path)?;
         let system = rustix::fs::fstatfs(&descriptor).map_err(fault)?;
         let device = rustix::fs::fstat(&descriptor).map_err(fault)?.st_dev;
+        DISKS.learn(path, device);
         Ok(Self {
             names: RootNames::new(&real_path, path.as_os_str().as_bytes()),
             has_openat2: openat2_works(&descriptor),
