@@ -174,6 +174,16 @@ impl Server {
         self.control.take().unwrap().kill();
     }
 
+    /// Keeps the control plane of a split server from answering anybody.
+    pub fn pause_control(&self) {
+        self.control.as_ref().unwrap().pause();
+    }
+
+    /// Lets the control plane go on after [`Self::pause_control`].
+    pub fn resume_control(&self) {
+        self.control.as_ref().unwrap().resume();
+    }
+
     /// Ends the data plane without giving it a chance to do anything.
     pub fn kill(&mut self) {
         self.node.take().unwrap().kill();

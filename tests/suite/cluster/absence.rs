@@ -116,3 +116,32 @@ async fn a_limit_that_was_lowered_meanwhile_closes_nothing() {
     assert!(gets_in(server.sftp(), "alice").await.is_none());
     assert_eq!(said(&server, CLOSED), 0);
 }
+
+/// Nobody was away but the control plane: to it all places have lapsed at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_control_plane_was_stopped_no_more_sessions_are_left_than_may_be() {
+    let mut server = Server::start(Topology::Split).await;
+    let nodes = [server.sftp(), server.add_node().await];
+    server.user_with("alice", json!({ "max_sessions": 2 })).await;
+    let old = [gets_in(nodes[0], "alice").await, gets_in(nodes[1], "alice").await];
+    server.pause_control();
+    server.record("sftpd", |record| record["message"] == "report refused").await;
+    let tries: Vec<_> =
+        (0..8).map(|number| tokio::spawn(gets_in(nodes[number % 2], "alice"))).collect();
+    server.resume_control();
+    let mut open: Vec<Connection> = old.into_iter().flatten().collect();
+    for attempt in tries {
+        open.extend(attempt.await.unwrap());
+    }
+    println!("{} got in", open.len() - 2);
+    until_within(LAPSE, "the end of those that are too many", async || {
+        let mut left = 0;
+        for connection in &open {
+            left += usize::from(!connection.is_closed().await);
+        }
+        assert!(left >= 2, "too many were closed");
+        (left == 2).then_some(())
+    })
+    .await;
+    assert!(gets_in(nodes[0], "alice").await.is_none());
+}
