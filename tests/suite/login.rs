@@ -21,6 +21,8 @@ both_topologies!(
     a_denied_method_is_refused,
     whoever_takes_too_long_to_log_in_is_disconnected,
     after_too_many_tries_the_server_disconnects,
+    the_first_request_for_the_methods_is_free,
+    at_the_limit_the_server_disconnects_by_itself,
     paramiko_does_not_wait_for_a_second_try_that_cannot_be_answered,
     a_user_has_no_more_sessions_than_allowed,
     the_banner_comes_before_the_login,
@@ -190,6 +192,38 @@ async fn after_too_many_tries_the_server_disconnects(topology: Topology) {
     assert!(!connection.password("alice", "wrong").await);
     assert!(!connection.password("alice", "wrong").await);
     assert!(connection.password("alice", PASSWORD).await, "the third try counts");
+}
+
+async fn the_first_request_for_the_methods_is_free(topology: Topology) {
+    let server = Server::with(topology, json!({ "sftpd": { "max_auth_tries": 1 } })).await;
+    let alice = server.user_with("alice", json!({ "password": PASSWORD })).await;
+    let mut connection = Connection::open(server.sftp()).await;
+    assert!(!connection.methods("alice").await.is_empty());
+    assert!(connection.password("alice", PASSWORD).await);
+    // OpenSSH always asks for the methods first.
+    server.sftp_batch(&alice, &[], "ls\n").await.assert_well();
+    let mut connection = Connection::open(server.sftp()).await;
+    connection.methods("alice").await;
+    connection.methods("alice").await;
+    assert!(!connection.password("alice", PASSWORD).await, "the second request counts");
+}
+
+async fn at_the_limit_the_server_disconnects_by_itself(topology: Topology) {
+    let server = Server::with(topology, json!({ "sftpd": { "max_auth_tries": 2 } })).await;
+    server.user("alice").await;
+    for asks_first in [true, false] {
+        let mut connection = Connection::open(server.sftp()).await;
+        if asks_first {
+            connection.methods("alice").await;
+        }
+        assert!(!connection.password("alice", "wrong").await);
+        assert!(!connection.is_closed().await);
+        assert!(!connection.offer_key("alice", foreign_key()).await, "a refused key counts");
+        until_within(Duration::from_secs(20), "the end of the connection", async || {
+            connection.is_closed().await.then_some(())
+        })
+        .await;
+    }
 }
 
 async fn paramiko_does_not_wait_for_a_second_try_that_cannot_be_answered(topology: Topology) {

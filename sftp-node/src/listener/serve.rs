@@ -10,6 +10,8 @@ use std::time::Duration;
 use ferryd_control_plane::ConnectionId;
 use ferryd_telemetry::records::{self, ConnectionFailedRecord};
 use futures::FutureExt;
+use russh::Disconnect;
+use russh::server::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +40,7 @@ pub(crate) struct Connection {
     socket: TcpStream,
     /// Whether the client has tried to log in.
     pub tried: AtomicBool,
-    /// Whether another try must come next.
+    /// Its tries to log in.
     pub tries: Tries,
     /// The session, once logged in.
     pub session: OnceLock<Arc<Session>>,
@@ -159,8 +161,18 @@ async fn run(
                 }
                 check.as_mut().reset(next_check(deadline));
             }
+            () = connection.tries.used_up() => throw_out(&running.handle()).await,
             () = drain.next(connection) => connection.kill(),
         }
+    }
+}
+
+/// Ends a connection whose tries to log in are used up, after the answer to the last one.
+async fn throw_out(ssh: &Handle) {
+    let reason = Disconnect::NoMoreAuthMethodsAvailable;
+    let text = "Too many authentication failures".to_owned();
+    if ssh.disconnect(reason, text, String::new()).await.is_err() {
+        tracing::debug!(sender = "sftpd", "a client left with its last try");
     }
 }
 

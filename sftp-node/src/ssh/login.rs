@@ -22,6 +22,7 @@ use crate::files::UserFiles;
 use crate::listener::serve::{Connection, login_failed};
 use crate::session::Session;
 use crate::session::transfers::Transfers;
+use crate::ssh::offers::allowed_tries;
 
 /// A key that the control plane has looked at.
 struct KnownKey {
@@ -39,6 +40,8 @@ pub(crate) struct Login {
     offered: Option<Box<KnownKey>>,
     counted_keys: HashSet<String>,
     dialog: Option<(Username, Box<dyn LoginDialog>)>,
+    /// Whether the methods were asked for.
+    asked: bool,
 }
 
 /// Distinct keys of one connection that are counted; later ones are not counted again.
@@ -58,12 +61,13 @@ impl Login {
             offered: None,
             counted_keys: HashSet::new(),
             dialog: None,
+            asked: false,
         }
     }
 
-    /// Answers the request that asks for the methods (RFC 4252 section 5.2).
+    /// Answers the request that asks for the methods (RFC 4252 section 5.2). The first is free.
     pub fn none(&mut self, _user: &str) -> Auth {
-        self.reject()
+        if std::mem::replace(&mut self.asked, true) { self.reject() } else { self.tell_methods() }
     }
 
     /// Checks a password.
@@ -266,8 +270,14 @@ impl Login {
         );
     }
 
-    /// Every refusal names all methods: without them russh takes the tried one away.
+    /// Refuses a try; after the last one the connection ends.
     fn reject(&self) -> Auth {
+        self.connection.tries.count(allowed_tries(self.context.config.max_auth_tries));
+        self.tell_methods()
+    }
+
+    /// Every refusal names all methods: without them russh takes the tried one away.
+    fn tell_methods(&self) -> Auth {
         if self.client.as_ref().is_some_and(|client| client.contains("paramiko")) {
             self.connection.tries.refused();
         }

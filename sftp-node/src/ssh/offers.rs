@@ -136,12 +136,19 @@ fn methods(config: &SftpdConfig) -> Vec<MethodKind> {
     methods
 }
 
-/// 0 means 6, a negative number means no limit (0 for russh).
-fn max_auth_attempts(configured: i64) -> usize {
+/// Returns how many tries to log in may fail: 0 means 6, a negative number means no limit.
+pub(super) fn allowed_tries(configured: i64) -> Option<u32> {
     match configured {
-        0 => 6,
-        number => usize::try_from(number).unwrap_or(0),
+        0 => Some(6),
+        number if number < 0 => None,
+        number => Some(u32::try_from(number).unwrap_or(u32::MAX)),
     }
+}
+
+/// The limit of russh (0: none) for a client that sends tries faster than it is thrown out. russh
+/// also counts the request for the methods, which is free.
+fn max_auth_attempts(configured: i64) -> usize {
+    allowed_tries(configured).map_or(0, |tries| (tries as usize).saturating_add(1))
 }
 
 fn preferred(config: &SftpdConfig, ciphers: Vec<cipher::Name>) -> Result<Preferred, Fault> {
@@ -220,6 +227,7 @@ mod tests {
 
     #[test]
     fn tries_default_to_six_and_negative_means_any_number() {
-        assert_eq!([0, 3, -1].map(max_auth_attempts), [6, 3, 0]);
+        assert_eq!([0, 3, -1].map(allowed_tries), [Some(6), Some(3), None]);
+        assert_eq!([0, 3, -1].map(max_auth_attempts), [7, 4, 0]);
     }
 }
