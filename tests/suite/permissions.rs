@@ -159,6 +159,11 @@ async fn a_denied_user_cannot_learn_whether_a_file_exists(topology: Topology) {
         denied(sftp.remove(&path).await);
         denied(sftp.rename(&path, "/stolen").await);
     }
+    alice.put("present", "x");
+    for name in ["present", "absent"] {
+        denied(sftp.rename(&format!("/{name}"), "/d/new").await);
+        denied(sftp.posix_rename(&format!("/{name}"), "/d/new").await);
+    }
     assert!(!alice.has("stolen"));
 }
 

@@ -56,8 +56,11 @@ impl UserFiles {
     pub async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
         let from = VirtualPath::parse(from)?;
         let to = VirtualPath::parse(to)?;
-        self.permit(Operation::RenameSource { directory: true }, &from)
-            .or_else(|_| self.permit(Operation::RenameSource { directory: false }, &from))?;
+        self.permit_either(|directory| Operation::RenameSource { directory }, &from)?;
+        self.permit_either(
+            |directory| Operation::RenameTarget { directory, replaces: false },
+            &to,
+        )?;
         let source = self.shared.storage.locate(&from, Links::Keep).await?;
         let (target, delta) = {
             let mut open = self.shared.tally.lock().await;
@@ -74,6 +77,17 @@ impl UserFiles {
         audit.command(&Command::between(CommandSender::Rename, &old, &new));
         audit.event(FileAction::Rename, source.as_ref(), Some(target.as_ref()), 0);
         Ok(())
+    }
+
+    /// Permits what is not known yet to be a file or a directory, when either could be permitted.
+    fn permit_either(
+        &self,
+        operation: impl Fn(bool) -> Operation,
+        path: &VirtualPath,
+    ) -> Result<(), Fault> {
+        self.permit(operation(true), path)
+            .or_else(|_| self.permit(operation(false), path))
+            .map(drop)
     }
 
     /// Refuses a link that leads outside: such links are listed and nothing more. One whose target
