@@ -1,7 +1,7 @@
 //! Which permission each operation needs, and where it is looked up.
 
 use ferryd_tests::raw_sftp::{code, flags};
-use ferryd_tests::wire::Attributes;
+use ferryd_tests::wire::{Attributes, Fields};
 use ferryd_tests::{RawSftp, Server, Status, Topology, User, both_topologies};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ both_topologies!(
     renaming_over_a_file_needs_overwrite,
     a_folder_with_rules_below_stays_where_it_is,
     a_link_opens_no_restricted_folder,
+    a_second_name_of_a_file_allows_no_more_than_the_first,
     extension_filters_hold_for_every_operation_on_content,
     a_change_of_permissions_holds_from_the_next_login_on,
 );
@@ -228,6 +229,29 @@ async fn a_link_opens_no_restricted_folder(topology: Topology) {
     denied(sftp.put("/link/new", b"x").await);
     assert_eq!(alice.read("closed/file"), b"content");
     assert!(!alice.has("closed/new"));
+}
+
+async fn a_second_name_of_a_file_allows_no_more_than_the_first(topology: Topology) {
+    let server = Server::start(topology).await;
+    let reading = ["list", "download"];
+    let touching = ["list", "download", "upload", "create_symlinks", "chtimes"];
+    let permissions = json!({ "/": ["*"], "/d": reading, "/all": ["*"], "/e": touching });
+    let alice = user_in(&server, "alice", permissions).await;
+    alice.put("all/file", "x");
+    alice.put("e/file", "x");
+    std::os::unix::fs::symlink("d", alice.path("way")).unwrap();
+    let mut sftp = server.sftp_of(&alice).await;
+    let mut link = async |from: &str, to: &str| {
+        let fields = Fields::new().string("hardlink@openssh.com").string(from).string(to);
+        sftp.request(200, fields).await
+    };
+    denied(link("/d/file", "/copy").await);
+    denied(link("/way/file", "/copy").await);
+    denied(link("/d/file", "/e/copy").await);
+    denied(link("/e/file", "/copy").await);
+    link("/all/file", "/copy").await.unwrap();
+    link("/e/file", "/e/copy").await.unwrap();
+    assert!(alice.has("copy") && alice.has("e/copy"));
 }
 
 async fn extension_filters_hold_for_every_operation_on_content(topology: Topology) {

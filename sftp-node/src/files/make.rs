@@ -11,6 +11,14 @@ use super::tally::Delta;
 /// Mode of a new directory before the umask.
 const DIRECTORY_MODE: u32 = 0o777;
 
+/// What changes a file, by whichever of its names it is done.
+const CHANGES: [Operation; 4] = [
+    Operation::Overwrite,
+    Operation::ChangeMode { directory: false },
+    Operation::ChangeOwner { directory: false },
+    Operation::ChangeTimes { directory: false },
+];
+
 impl UserFiles {
     /// Makes a directory.
     ///
@@ -48,7 +56,8 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Makes `link` a second name of the file `existing`. Needs what a copy would need.
+    /// Makes `link` a second name of the file `existing`. Needs what a copy would need, and no
+    /// change may be allowed by the new name alone: it would change the file under the old one.
     ///
     /// # Errors
     /// `PermissionDenied`, `NotFound`, `AlreadyExists`, `Unsupported`.
@@ -61,6 +70,11 @@ impl UserFiles {
         let source = self.place(&reading, Links::Keep).await?;
         let target = self.place(&making, Links::Keep).await?;
         self.permit_at(Operation::Upload, &link, target.as_ref())?;
+        for change in CHANGES {
+            if self.permit(change, target.path()).is_ok() {
+                self.permit(change, source.path())?;
+            }
+        }
         let entry = source.stat().await?;
         if !entry.is_file() {
             return Err(Fault::failed("only regular files can be linked"));
