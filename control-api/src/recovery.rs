@@ -169,12 +169,7 @@ impl Recovery {
     /// `NotFound` for an unknown scan, `Unavailable`.
     pub async fn finish_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
         if !self.scans.is_recovery(&outcome) {
-            let username = outcome.username.clone();
-            match self.scans.finish(outcome).await? {
-                Disturbed::Yes => self.doubts.add(&username),
-                Disturbed::No => {}
-            }
-            return Ok(());
+            return self.finish_requested_scan(outcome).await;
         }
         let username = outcome.username.clone();
         let statuses = self.nodes.sessions().await;
@@ -196,6 +191,18 @@ impl Recovery {
                 tracing::info!(sender = "quota", %username, "counters are right again");
             }
             (false, _) | (_, Disturbed::Yes) => self.doubts.add(&username),
+        }
+        Ok(())
+    }
+
+    /// Takes what a scan that somebody asked for has found. It has counted what a running upload
+    /// has stored so far, which is counted once more at the end of the upload.
+    async fn finish_requested_scan(&self, outcome: ScanOutcome) -> Result<(), Fault> {
+        let username = outcome.username.clone();
+        let uploads = picture(&self.nodes.sessions().await, &username).is_none();
+        let disturbed = self.scans.finish(outcome).await?;
+        if uploads || matches!(disturbed, Disturbed::Yes) {
+            self.doubts.add(&username);
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ both_topologies!(
     nothing_is_counted_without_tracking,
     only_users_with_a_limit_are_counted_in_mode_2,
     a_size_that_is_set_is_accounted,
+    a_scan_during_an_upload_does_not_count_it_twice,
 );
 
 /// Files and bytes below a folder; what vanishes meanwhile counts nothing.
@@ -234,4 +235,24 @@ async fn a_size_that_is_set_is_accounted(topology: Topology) {
         (on_disk(&alice.home) == (1, 1)).then_some(())
     })
     .await;
+}
+
+async fn a_scan_during_an_upload_does_not_count_it_twice(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "quota_size": 100_000 })).await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    sftp.write(&handle, 0, &[7; 1000]).await.unwrap();
+    let asked = json!({ "username": "alice" }).to_string();
+    assert_eq!(server.call("POST", "/api/v1/quota_scan", &asked).await.0, 201);
+    until("the end of the scan", async || {
+        (server.call("GET", "/api/v1/quota_scan", "").await.1 == json!([])).then_some(())
+    })
+    .await;
+    assert_eq!(counts(&server, &alice).await, (1, 1000));
+    sftp.write(&handle, 1000, &[7; 1000]).await.unwrap();
+    sftp.close(&handle).await.unwrap();
+    assert_exact(&server, &alice, Duration::from_secs(30)).await;
+    sftp.put("/another", b"x").await.unwrap();
+    assert_counts(&server, &alice, (2, 2001)).await;
 }
