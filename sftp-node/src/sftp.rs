@@ -29,7 +29,8 @@ pub(crate) use pump::serve;
 
 /// Longest packet that is accepted, without its length field (OpenSSH's SFTP_MAX_MSG_LENGTH).
 const MAX_PACKET: usize = 256 * 1024;
-/// Most bytes of one READ or WRITE (what OpenSSH offers in `limits@openssh.com`).
+/// Most bytes of one READ, and of one WRITE as `limits@openssh.com` tells it (OpenSSH's figure). A
+/// longer WRITE is taken when it fits into a packet.
 const MAX_DATA: usize = MAX_PACKET - 1024;
 /// Handles that a channel may have open.
 const MAX_HANDLES: usize = 1024;

@@ -18,6 +18,7 @@ both_topologies!(
     files_of_odd_sizes_arrive_whole,
     blocks_may_come_in_any_order,
     a_write_may_carry_more_bytes_than_it_says,
+    a_write_may_fill_its_packet,
     answers_belong_to_their_requests,
     several_channels_of_one_connection_work_at_once,
     a_broken_atomic_upload_leaves_the_old_file,
@@ -194,6 +195,18 @@ async fn a_write_may_carry_more_bytes_than_it_says(topology: Topology) {
     assert_eq!(sftp.request(6, less).await.unwrap_err().code, code::BAD_MESSAGE);
     sftp.close(&handle).await.unwrap();
     assert_eq!(alice.read("file"), b"shorter");
+}
+
+async fn a_write_may_fill_its_packet(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::PUT).await.unwrap();
+    // The fields before the data: kind, id, handle, offset, length.
+    let content = pattern(256 * 1024 - (1 + 4 + 4 + handle.len() + 8 + 4));
+    sftp.write(&handle, 0, &content).await.unwrap();
+    sftp.close(&handle).await.unwrap();
+    assert_eq!(alice.read("file"), content);
 }
 
 async fn answers_belong_to_their_requests(topology: Topology) {

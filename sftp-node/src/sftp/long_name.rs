@@ -26,11 +26,16 @@ pub(super) fn put(buffer: &mut Vec<u8>, name: &[u8], entry: &Entry, now: i64) {
 
 fn put_mode(buffer: &mut Vec<u8>, entry: &Entry) {
     buffer.push(type_letter(entry));
-    for shift in [6u32, 3, 0] {
+    for (shift, special, letter) in [(6u32, 0o4000, b's'), (3, 0o2000, b's'), (0, 0o1000, b't')] {
         let bits = entry.mode >> shift & 7;
         buffer.push(if bits & 4 != 0 { b'r' } else { b'-' });
         buffer.push(if bits & 2 != 0 { b'w' } else { b'-' });
-        buffer.push(if bits & 1 != 0 { b'x' } else { b'-' });
+        buffer.push(match (bits & 1 != 0, entry.mode & special != 0) {
+            (true, false) => b'x',
+            (false, false) => b'-',
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+        });
     }
 }
 
@@ -151,6 +156,14 @@ mod tests {
             line(EntryKind::Directory, 0o040_755, 951_782_400, now),
             "drwxr-xr-x    1 1000     100          1234 Feb 29  2000 name"
         );
+    }
+
+    #[test]
+    fn special_bits_take_the_place_of_the_x() {
+        assert!(line(EntryKind::Directory, 0o041_777, 0, 0).starts_with("drwxrwxrwt "));
+        assert!(line(EntryKind::Directory, 0o041_770, 0, 0).starts_with("drwxrwx--T "));
+        assert!(line(EntryKind::File, 0o106_754, 0, 0).starts_with("-rwsr-sr-- "));
+        assert!(line(EntryKind::File, 0o106_644, 0, 0).starts_with("-rwSr-Sr-- "));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ferryd_storage::{Links, SetAttributes};
 
 use super::handles::HandleKey;
 use super::wire::{Fields, malformed};
-use super::{MAX_DATA, attributes, packet};
+use super::{attributes, packet};
 
 /// A request; paths are as the client sent them.
 #[derive(Debug)]
@@ -102,11 +102,7 @@ impl WriteRequest {
         let rest = |fields: &mut Fields<'_>| {
             let request = Self { id, handle: handle(fields)?, offset: fields.u64()? };
             let length = fields.u32()? as usize;
-            if length <= present && length <= MAX_DATA {
-                Ok((request, length))
-            } else {
-                Err(malformed())
-            }
+            if length <= present { Ok((request, length)) } else { Err(malformed()) }
         };
         let (request, length) = rest(&mut fields).map_err(|fault| (id, fault))?;
         truncate(data, length);
