@@ -49,6 +49,9 @@ const DEFAULT_CIPHERS: [cipher::Name; 6] = [
 const DEFAULT_MACS: [mac::Name; 4] =
     [mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
 
+/// What SFTPGo can be told to offer and we never do: too weak.
+const REFUSED: [&str; 5] = ["3des-cbc", "arcfour", "arcfour128", "arcfour256", "hmac-sha1-96"];
+
 /// Which of the prepared offers a connection gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
@@ -178,7 +181,7 @@ fn key_algorithms() -> Vec<Algorithm> {
     ]
 }
 
-/// Returns the names of a list, or the defaults for an empty one.
+/// Returns the names of a list, or the defaults for an empty one. Those of [`REFUSED`] are left out.
 fn chosen<T>(field: &str, names: &[String], defaults: &[T]) -> Result<Vec<T>, Fault>
 where
     T: Clone + for<'a> TryFrom<&'a str>,
@@ -186,13 +189,30 @@ where
     if names.is_empty() {
         return Ok(defaults.to_vec());
     }
-    names
-        .iter()
+    let offered = names.iter().filter(|name| !is_refused(field, name));
+    let chosen: Vec<T> = offered
         .map(|name| {
             T::try_from(name.as_str())
                 .map_err(|_| Fault::invalid(format!("{field}: unknown algorithm {name:?}")))
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    if chosen.is_empty() {
+        return Err(Fault::invalid(format!("{field}: no algorithm is left")));
+    }
+    Ok(chosen)
+}
+
+fn is_refused(field: &str, name: &str) -> bool {
+    let refused = REFUSED.contains(&name);
+    if refused {
+        tracing::warn!(
+            sender = "sftpd",
+            list = field,
+            algorithm = name,
+            "a weak algorithm is left out"
+        );
+    }
+    refused
 }
 
 #[cfg(test)]
@@ -223,6 +243,22 @@ mod tests {
         assert_eq!(kex.first().map(AsRef::as_ref), Some("diffie-hellman-group14-sha1"));
         let Err(fault) = Offers::build(&lists(&["rot13"]), Vec::new()) else { panic!("accepted") };
         assert!(fault.public().contains("rot13"));
+    }
+
+    #[test]
+    fn a_weak_algorithm_of_the_predecessor_is_left_out_unless_nothing_is_left() {
+        let lists = |ciphers: &[&str]| SftpdConfig {
+            ciphers: ciphers.iter().map(|&name| name.into()).collect(),
+            ..SftpdConfig::default()
+        };
+        let config = lists(&["arcfour256", "aes256-ctr", "3des-cbc"]);
+        let offers = Offers::build(&config, Vec::new()).unwrap();
+        let ciphers = &offers.choose(Offer::Full).preferred.cipher;
+        assert_eq!(ciphers.iter().map(AsRef::as_ref).collect::<Vec<_>>(), ["aes256-ctr"]);
+        let Err(fault) = Offers::build(&lists(&["arcfour"]), Vec::new()) else {
+            panic!("accepted")
+        };
+        assert!(fault.public().contains("ciphers"));
     }
 
     #[test]
