@@ -249,10 +249,10 @@ async fn a_scan_during_an_upload_does_not_count_it_twice(topology: Topology) {
         (server.call("GET", "/api/v1/quota_scan", "").await.1 == json!([])).then_some(())
     })
     .await;
-    assert_eq!(counts(&server, &alice).await, (1, 1000));
+    assert_eq!(server.used_quota(&alice).await, (1, 1000));
     sftp.write(&handle, 1000, &[7; 1000]).await.unwrap();
     sftp.close(&handle).await.unwrap();
     assert_exact(&server, &alice, Duration::from_secs(30)).await;
     sftp.put("/another", b"x").await.unwrap();
-    assert_counts(&server, &alice, (2, 2001)).await;
+    server.until_used(&alice, (2, 2001)).await;
 }
