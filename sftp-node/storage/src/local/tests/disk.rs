@@ -101,6 +101,29 @@ async fn a_replaced_file_keeps_its_owner_without_one_in_the_account() {
 }
 
 #[tokio::test]
+async fn a_replaced_file_belongs_to_the_account_in_every_mode() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let account = Account { uid: 1234, gid: 1235, ..Account::default() };
+    let options = LocalOptions { owner: Ownership::of(&account), ..Default::default() };
+    let ground = ground(directory.path(), options);
+    for mode in MODES {
+        for truncate in [true, false] {
+            let file = directory.path().join(format!("{mode:?}{truncate}"));
+            fs::write(&file, b"theirs").unwrap();
+            let path = format!("/{mode:?}{truncate}");
+            let how = WriteHow { mode, truncate, ..NEW };
+            ground.open(&path, how).await.unwrap().finish().await.unwrap();
+            let now = fs::metadata(&file).unwrap();
+            assert_eq!((now.uid(), now.gid()), (1234, 1235), "{mode:?} {truncate}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn leftovers_are_swept_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let deep = directory.path().join("a/b");

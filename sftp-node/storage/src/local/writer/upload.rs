@@ -86,6 +86,7 @@ impl Upload {
 
     fn over(spot: &Spot, how: WriteHow, file: OwnedFd) -> Result<Self, Fault> {
         let stat = regular(&file)?;
+        spot.root().owner().give_file(&file);
         if how.truncate {
             rustix::io::retry_on_intr(|| rustix::fs::ftruncate(&file, 0)).map_err(fault)?;
         }
