@@ -17,6 +17,7 @@ mod place;
 mod reader;
 mod root;
 mod spot;
+mod threads;
 mod tree;
 mod usage;
 mod writer;

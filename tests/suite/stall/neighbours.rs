@@ -10,8 +10,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::slow_folder::SlowFolder;
+use super::{ask, work};
 
 both_topologies!(
+    sessions_whose_homes_hang_hold_up_no_login,
     homes_that_hang_hold_up_no_login_of_their_neighbours,
     a_file_system_of_many_homes_that_hangs_holds_up_no_login_elsewhere,
 );
@@ -139,5 +141,40 @@ async fn a_file_system_of_many_homes_that_hangs_holds_up_no_login_elsewhere(topo
     assert!(threads < before + 130, "{threads} threads");
     folder.release();
     logins.shutdown().await;
+    server.assert_running();
+}
+
+/// More calls than a server has threads, of sessions that were there before.
+async fn sessions_whose_homes_hang_hold_up_no_login(topology: Topology) {
+    let mut server = server(topology).await;
+    let bob = server.user("bob").await;
+    bob.put("big", vec![7; 64 << 20]);
+    let (mut folders, mut sessions) = (Vec::new(), Vec::new());
+    for number in 0..ACCOUNTS {
+        let name = format!("slow-{number}");
+        let Some(folder) = SlowFolder::mount(&server.home_of(&name)) else { return };
+        let user = user_at(&server, &name, &server.home_of(&name)).await;
+        for _ in 0..4 {
+            sessions.extend(super::sessions(&server, &user).await);
+        }
+        folders.push(folder);
+    }
+    let before = server.threads();
+    folders.iter().for_each(SlowFolder::stall);
+    for (sftp, handle) in &mut sessions {
+        ask(sftp, handle).await;
+    }
+    let threads = until("many calls", async || {
+        let threads = server.threads();
+        (threads > before + 500).then_some(threads)
+    })
+    .await;
+    println!("{topology:?}: {before} threads before, {threads} while {} wait", sessions.len());
+    neighbours_get_in(&server, &bob).await;
+    soon("the others", work(&server, &bob)).await;
+    assert!(server.threads() < before + 600, "{} threads", server.threads());
+    folders.iter().for_each(SlowFolder::release);
+    drop(sessions);
+    soon("a login", server.sftp_of(&bob)).await.list("/").await.unwrap();
     server.assert_running();
 }

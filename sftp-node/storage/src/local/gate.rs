@@ -14,8 +14,9 @@ use tokio::task::JoinHandle;
 
 use super::disks::DISKS;
 use super::lane::place_in;
+use super::threads::OPENING;
 
-/// Logins that open directories. Each thread that serves connections has a pool of 512.
+/// Logins that open directories. With the walks they are as many as [`OPENING`] has threads.
 pub(crate) static OPENS: LazyLock<Arc<Gate>> =
     LazyLock::new(|| Gate::new(Most { directory: 4, disk: 64, all: 160, slow: Some(SLOW_OPENS) }));
 const SLOW_OPENS: Slow = Slow { after: Duration::from_millis(250), disk: 32, all: 224 };
@@ -123,7 +124,7 @@ impl Gate {
             rest: None,
             disk,
         };
-        let run = tokio::task::spawn_blocking(work);
+        let run = OPENING.run(work);
         let watched = tokio::spawn(call.watched(Arc::clone(self), run));
         watched.await.map_err(|error| Fault::internal("a call on a directory").because(error))?
     }

@@ -1,13 +1,16 @@
 //! Whether a file system may be asked on the thread of a connection. Decided once, by the kind of
 //! file system, when a storage is opened: a page cache answers faster than a pool can be woken, a
-//! network file system may take seconds. What goes to the pool is bounded, for the storage and for
-//! the device, so that a disk that hangs cannot take all threads.
+//! network file system may take seconds. What goes to a pool is bounded, for the storage and for
+//! the device, so that a disk that hangs cannot take all threads; many that hang together take none
+//! that disks of this machine need.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ferryd_domain::Fault;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::threads::REMOTE;
 
 /// Calls of one storage on the pool at once.
 const CALLS_PER_STORAGE: usize = 16;
@@ -88,10 +91,14 @@ impl Lane {
     ) -> Result<T, Fault> {
         let own = place_in(&self.storage).await?;
         let shared = place_in(&self.device).await?;
-        let run = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let _places = (own, shared);
             work()
-        });
+        };
+        let run = match self.ways.asks_inline {
+            true => tokio::task::spawn_blocking(work),
+            false => REMOTE.run(work),
+        };
         run.await.map_err(|error| Fault::internal("disk call").because(error))?
     }
 }
