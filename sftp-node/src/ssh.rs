@@ -47,9 +47,13 @@ impl SshHandler {
         }
     }
 
-    fn try_login(&mut self) -> &mut Login {
+    /// Lets a try come. One too many, sent before the client knew, ends the connection unseen.
+    fn try_login(&mut self) -> Result<&mut Login, russh::Error> {
+        if self.connection.tries.are_over() {
+            return Err(russh::Error::Disconnect);
+        }
         self.connection.tries.come();
-        &mut self.login
+        Ok(&mut self.login)
     }
 }
 
@@ -57,11 +61,11 @@ impl Handler for SshHandler {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
-        Ok(self.try_login().none(user))
+        Ok(self.try_login()?.none(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.try_login().password(user, password)).await)
+        Ok(Box::pin(self.try_login()?.password(user, password)).await)
     }
 
     async fn auth_publickey_offered(
@@ -69,7 +73,7 @@ impl Handler for SshHandler {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.try_login().key_offered(user, offer)).await)
+        Ok(Box::pin(self.try_login()?.key_offered(user, offer)).await)
     }
 
     async fn auth_publickey(
@@ -77,7 +81,7 @@ impl Handler for SshHandler {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(Box::pin(self.try_login().key_verified(user, key)).await)
+        Ok(Box::pin(self.try_login()?.key_verified(user, key)).await)
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -87,7 +91,7 @@ impl Handler for SshHandler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
         let answers = response.map(Iterator::collect::<Vec<_>>);
-        Ok(Box::pin(self.try_login().dialog(user, answers)).await)
+        Ok(Box::pin(self.try_login()?.dialog(user, answers)).await)
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     pub tried: AtomicBool,
     /// Its tries to log in.
     pub tries: Tries,
+    /// Where messages to the client are handed in, from the start of the protocol on.
+    ssh: OnceLock<Handle>,
     /// The session, once logged in.
     pub session: OnceLock<Arc<Session>>,
     /// What runs on its channels.
@@ -55,6 +57,17 @@ impl Connection {
     /// Returns when the client has gone, for who waits for something else meanwhile.
     pub async fn hung_up(&self) {
         hung_up(&self.socket).await;
+    }
+
+    /// Tells the client that its tries to log in are over, behind the answer to the last one. Called
+    /// by the connection's own task, which must not wait for itself.
+    pub fn throw_out(&self) {
+        let Some(ssh) = self.ssh.get() else { return };
+        let reason = Disconnect::NoMoreAuthMethodsAvailable;
+        let text = "Too many authentication failures".to_owned();
+        if !matches!(ssh.disconnect(reason, text, String::new()).now_or_never(), Some(Ok(()))) {
+            self.kill();
+        }
     }
 
     /// Ends the connection at once: reads and writes of the socket fail.
@@ -78,6 +91,7 @@ pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
         socket: second,
         tried: AtomicBool::new(false),
         tries: Tries::default(),
+        ssh: OnceLock::new(),
         session: OnceLock::new(),
         channels: ChannelTasks::default(),
         weight,
@@ -148,6 +162,7 @@ async fn run(
         Ok(started) => started?,
         Err(_) => return Err(Ended::Broken("the login took too long".to_owned())),
     };
+    connection.ssh.get_or_init(|| running.handle());
     let mut drain = Drain::new(stop.clone(), context.drain_timeout());
     let check = tokio::time::sleep_until(next_check(deadline));
     tokio::pin!(check);
@@ -161,18 +176,8 @@ async fn run(
                 }
                 check.as_mut().reset(next_check(deadline));
             }
-            () = connection.tries.used_up() => throw_out(&running.handle()).await,
             () = drain.next(connection) => connection.kill(),
         }
-    }
-}
-
-/// Ends a connection whose tries to log in are used up, after the answer to the last one.
-async fn throw_out(ssh: &Handle) {
-    let reason = Disconnect::NoMoreAuthMethodsAvailable;
-    let text = "Too many authentication failures".to_owned();
-    if ssh.disconnect(reason, text, String::new()).await.is_err() {
-        tracing::debug!(sender = "sftpd", "a client left with its last try");
     }
 }
 

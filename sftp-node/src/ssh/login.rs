@@ -272,7 +272,11 @@ impl Login {
 
     /// Refuses a try; after the last one the connection ends.
     fn reject(&self) -> Auth {
-        self.connection.tries.count(allowed_tries(self.context.config.max_auth_tries));
+        let tries = &self.connection.tries;
+        tries.count(allowed_tries(self.context.config.max_auth_tries));
+        if tries.are_over() {
+            self.connection.throw_out();
+        }
         self.tell_methods()
     }
 

@@ -148,8 +148,8 @@ pub(super) fn allowed_tries(configured: i64) -> Option<u32> {
     }
 }
 
-/// The limit of russh (0: none) for a client that sends tries faster than it is thrown out. russh
-/// also counts the request for the methods, which is free.
+/// The limit of russh (0: none), which also sees the tries that it answers itself, with keys of a type
+/// that it does not know. It counts the request for the methods, too, which is free.
 fn max_auth_attempts(configured: i64) -> usize {
     allowed_tries(configured).map_or(0, |tries| (tries as usize).saturating_add(1))
 }

@@ -1,8 +1,6 @@
 //! The tries to log in of one connection: how many have failed, and whether one must come next.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The tries of a connection.
 #[derive(Debug, Default)]
@@ -12,7 +10,7 @@ pub(crate) struct Tries {
     /// wait for half a minute, and nobody would know why.
     turn: AtomicU32,
     failed: AtomicU32,
-    over: Notify,
+    over: AtomicBool,
 }
 
 impl Tries {
@@ -31,36 +29,34 @@ impl Tries {
         Some(self.turn.load(Ordering::Relaxed)).filter(|number| number & 1 == 1)
     }
 
-    /// Counts a try that failed, of as many as are allowed.
+    /// Counts a try that failed, of as many as may fail.
     pub fn count(&self, allowed: Option<u32>) {
         let failed = self.failed.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if allowed.is_some_and(|allowed| failed >= allowed) {
-            self.over.notify_one();
+            self.over.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Returns, once for each, when a try has failed and no other is allowed.
-    pub async fn used_up(&self) {
-        self.over.notified().await;
+    /// Tells whether no other try is allowed.
+    pub fn are_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt as _;
-
     use super::*;
 
     #[test]
     fn the_last_failure_that_is_allowed_uses_the_tries_up() {
         let tries = Tries::default();
         tries.count(Some(2));
-        assert!(tries.used_up().now_or_never().is_none());
+        assert!(!tries.are_over());
         tries.count(Some(2));
-        assert!(tries.used_up().now_or_never().is_some());
+        assert!(tries.are_over());
         let tries = Tries::default();
         (0..1000).for_each(|_| tries.count(None));
-        assert!(tries.used_up().now_or_never().is_none());
+        assert!(!tries.are_over());
     }
 
     #[test]
