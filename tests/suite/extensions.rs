@@ -1,12 +1,17 @@
 //! Extensions of SFTP at their edges: ranges beyond the end of a file, lists that break off.
 
+use ferryd_tests::files::pattern;
 use ferryd_tests::raw_sftp::code;
 use ferryd_tests::wire::{Fields, Reader};
 use ferryd_tests::{Server, Topology, both_topologies};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-both_topologies!(lists_of_ids_end_with_an_id, blocks_of_check_file_end_with_the_file,);
+both_topologies!(
+    lists_of_ids_end_with_an_id,
+    blocks_of_check_file_end_with_the_file,
+    paramiko_gets_digests_of_an_open_file,
+);
 
 async fn blocks_of_check_file_end_with_the_file(topology: Topology) {
     let server = Server::start(topology).await;
@@ -33,6 +38,19 @@ async fn blocks_of_check_file_end_with_the_file(topology: Topology) {
         ask(0, 0, 255).await.map_err(|status: ferryd_tests::Status| status.code),
         Err(code::FAILURE)
     );
+}
+
+async fn paramiko_gets_digests_of_an_open_file(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    let content = pattern(1200);
+    alice.put("file", &content);
+    let said = server.python("paramiko_check.py", &alice, &["/file"]).await;
+    said.assert_well();
+    let digest = |block: &[u8]| hex::encode(Sha256::digest(block));
+    let blocks = [&content[..500], &content[500..1000]].map(digest);
+    let expected = [digest(&content), blocks.concat()];
+    assert_eq!(said.output.lines().collect::<Vec<_>>(), expected);
 }
 
 async fn lists_of_ids_end_with_an_id(topology: Topology) {

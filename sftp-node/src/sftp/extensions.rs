@@ -67,7 +67,8 @@ impl Dispatcher {
                 self.flush_replies()?;
                 self.check_file_name(id, &mut body).await
             }
-            b"check-file-handle" => {
+            // The second is the name of an older draft, which paramiko asks for.
+            b"check-file-handle" | b"check-file" => {
                 self.flush_replies()?;
                 self.check_file_handle(id, &mut body).await
             }

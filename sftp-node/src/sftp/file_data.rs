@@ -92,7 +92,7 @@ impl Dispatcher {
         self.check_file(id, &file, body).await
     }
 
-    /// check-file-handle.
+    /// check-file-handle, or check-file.
     pub(super) async fn check_file_handle(
         &mut self,
         id: u32,
