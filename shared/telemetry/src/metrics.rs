@@ -1,5 +1,6 @@
 //! The metrics of a process. Dashboards know these names; they never change.
 
+mod cpu_time;
 mod registry;
 mod runtime;
 
@@ -222,6 +223,17 @@ mod tests {
         {
             value(&text, name);
         }
+    }
+
+    #[test]
+    fn processor_time_has_fractions_of_a_second() {
+        let begin = std::time::Instant::now();
+        while value(&render(), "process_cpu_seconds_total") == 0.0 {
+            assert!(begin.elapsed() < std::time::Duration::from_secs(30), "no time is used");
+        }
+        let before = value(&render(), "process_cpu_seconds_total");
+        let after = value(&render(), "process_cpu_seconds_total");
+        assert!(after > before && after - before < 1.0, "{before} {after}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Error, IntCounter, IntGauge, Opts, Registry};
 
+use super::cpu_time;
 use super::runtime::RuntimeCollector;
 use crate::Outcome;
 
@@ -78,7 +79,9 @@ pub(super) fn counters() -> Option<&'static Counters> {
 }
 
 pub(super) fn gather() -> Vec<MetricFamily> {
-    METRICS.as_ref().map(|(registry, _)| registry.gather()).unwrap_or_default()
+    let mut families = METRICS.as_ref().map(|(registry, _)| registry.gather()).unwrap_or_default();
+    cpu_time::make_exact(&mut families);
+    families
 }
 
 fn build() -> Result<(Registry, Counters), Error> {
