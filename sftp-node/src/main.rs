@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ferryd_domain::Fault;
+use ferryd_runtime::background;
 use split::cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -22,9 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Fault> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Fault::failed("the async runtime cannot be started").because(error))?;
     match command {
-        Command::Serve(flags) => runtime.block_on(split::serve::run(flags)),
+        Command::Serve(flags) => background::run(split::serve::run(flags)),
     }
 }

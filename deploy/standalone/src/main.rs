@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cli::{Cli, Command};
 use ferryd_domain::Fault;
+use ferryd_runtime::background;
 
 fn main() -> ExitCode {
     // The first one that is installed counts; there is only this one.
@@ -28,25 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(control_threads())
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::failed("the async runtime cannot be started").because(error))?;
     match command {
-        // On the threads of the runtime: this one would have to be woken for each connection.
-        Command::Serve(flags) => runtime.block_on(async {
-            let serving = tokio::spawn(serve::run(flags));
-            serving
-                .await
-                .unwrap_or_else(|error| Err(Fault::internal("serving ended").because(error)))
-        }),
-        Command::InitProvider(flags) => runtime.block_on(init_provider::run(flags)),
+        Command::Serve(flags) => background::run(serve::run(flags)),
+        Command::InitProvider(flags) => background::run(init_provider::run(flags)),
     }
-}
-
-/// Threads for everything but connections, which have a thread per core of their own: half as
-/// many do, and a call that wakes one thread is cheaper than one that wakes two.
-fn control_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }

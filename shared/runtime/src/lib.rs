@@ -1,6 +1,7 @@
 //! Process plumbing: signals, listeners, supervised tasks, certificates. Used by the binaries and
 //! by the servers they run; knows nothing of what is served.
 
+pub mod background;
 pub mod limits;
 pub mod listen;
 pub mod shutdown;
