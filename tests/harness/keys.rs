@@ -33,6 +33,17 @@ pub fn foreign_key() -> &'static KeyPair {
     KEY.get_or_init(|| make("ed25519", &[]))
 }
 
+/// Signs the key of users with these names, and returns the file of the certificate.
+pub fn certify(authority: &KeyPair, key: &KeyPair, names: &str) -> PathBuf {
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-I", "test", "-n", names, "-s"])
+        .args([&authority.file, &key.file.with_extension("pub")])
+        .status()
+        .expect("ssh-keygen of OpenSSH is needed");
+    assert!(signed.success());
+    PathBuf::from(format!("{}-cert.pub", key.file.display()))
+}
+
 /// Makes a key of a type that `ssh-keygen` knows.
 pub fn make(kind: &str, options: &[&str]) -> KeyPair {
     static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);

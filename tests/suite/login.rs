@@ -14,6 +14,7 @@ both_topologies!(
     sftp_of_openssh_gets_in_with_a_password,
     each_key_of_a_user_lets_in_and_a_foreign_one_does_not,
     keys_of_every_type_let_in,
+    a_certificate_lets_nobody_in,
     a_user_without_password_is_refused_by_every_password,
     names_that_differ_in_case_are_different_users,
     a_disabled_and_an_expired_user_stay_out,
@@ -87,6 +88,20 @@ async fn keys_of_every_type_let_in(topology: Topology) {
         let said = server.ssh(&user, key, &["pwd"]).await;
         assert!(said.well && said.output == "/\n", "{}: {said:?}", key.line);
     }
+}
+
+async fn a_certificate_lets_nobody_in(topology: Topology) {
+    let server = Server::start(topology).await;
+    let (authority, key) = (keys::make("ed25519", &[]), keys::make("ed25519", &[]));
+    let certificate = keys::certify(&authority, &key, "alice,bob");
+    let option = format!("CertificateFile={}", certificate.display());
+    let options = ["-i", key.file.to_str().unwrap(), "-o", &option];
+    let alice = server.user_with("alice", json!({ "public_keys": [authority.line] })).await;
+    let refused = server.sftp_batch(&alice, &options, "pwd").await;
+    assert!(!refused.well && refused.errors.contains("denied"), "{refused:?}");
+    // The key itself is offered behind its certificate.
+    let bob = server.user_with("bob", json!({ "public_keys": [key.line] })).await;
+    server.sftp_batch(&bob, &options, "pwd").await.assert_well();
 }
 
 async fn a_user_without_password_is_refused_by_every_password(topology: Topology) {
