@@ -4,7 +4,6 @@ use ferryd_domain::{Account, Fault, Username};
 use sqlx::{Arguments as _, AssertSqlSafe};
 
 use super::fault::{insert_failed, no_user, unavailable};
-use super::reader::Free;
 use super::rows::{account, json_text};
 use super::{Db, SqlProvider};
 use crate::{Order, UserPage};
@@ -14,9 +13,8 @@ type DbArguments = <Db as sqlx::Database>::Arguments;
 impl SqlProvider {
     pub(super) async fn user_by_name(&self, username: &Username) -> Result<Account, Fault> {
         let query = sqlx::query(AssertSqlSafe(self.sql.by_name.clone())).bind(username.as_str());
-        let mut free = self.reader.free();
-        let row = match free.as_mut().and_then(Free::connection) {
-            Some(connection) => query.fetch_optional(connection).await,
+        let row = match self.reader.free() {
+            Some(mut connection) => query.fetch_optional(&mut *connection).await,
             None => query.fetch_optional(&self.pool).await,
         };
         let row = row.map_err(unavailable("find user"))?;

@@ -68,11 +68,15 @@ impl Disks {
 }
 
 impl State {
-    /// The kernel answers from memory, also while file systems hang.
+    /// The kernel answers from memory, also while file systems hang. Without an answer the list
+    /// stays as it was.
     fn refresh(&mut self) {
         if self.read.is_none_or(|read| read.elapsed() >= FRESH) {
             self.read = Some(Instant::now());
-            self.mounts = Mounts::parse(&mountinfo().unwrap_or_default());
+            match mountinfo() {
+                Ok(text) => self.mounts = Mounts::parse(&text),
+                Err(error) => tracing::debug!(sender = "storage", %error, "no list of mounts"),
+            }
         }
     }
 }
