@@ -288,6 +288,10 @@ impl ControlPlane for LocalControlPlane {
         self.quota.change(&change).await
     }
 
+    fn counts_lightly(&self) -> bool {
+        true
+    }
+
     async fn dispatch(&self, event: FileEvent) -> Result<(), Fault> {
         self.actions.file_changed(event)
     }

@@ -30,6 +30,7 @@ use ferryd_domain::{Account, Fault, Operation, VirtualPath};
 use ferryd_storage::{Links, Place, Storage, WriteMode};
 
 use crate::context::NodeContext;
+use crate::outbox::Pace;
 use crate::session::Protocol;
 use crate::session::transfers::Transfers;
 use audit::Audit;
@@ -58,6 +59,7 @@ struct Shared {
     transfers: Arc<Transfers>,
     throttle: Arc<UserThrottle>,
     tally: Arc<Tally>,
+    pace: Pace,
     write_mode: WriteMode,
     ignore_attributes: bool,
     stats_at_once: bool,
@@ -106,6 +108,7 @@ impl UserFiles {
             policy: AccessPolicy::of(account),
             throttle: context.throttles.of(account),
             tally: context.tallies.of(&account.username),
+            pace: Pace::default(),
             account: Arc::clone(account),
             context: Arc::clone(context),
             connection: connection.clone(),

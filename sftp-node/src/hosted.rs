@@ -149,6 +149,10 @@ impl ControlPlane for Hosted {
         self.call(|inner| async move { inner.change_usage(change).await }).await
     }
 
+    fn counts_lightly(&self) -> bool {
+        self.inner.counts_lightly()
+    }
+
     async fn dispatch(&self, event: FileEvent) -> Result<(), Fault> {
         self.call(|inner| async move { inner.dispatch(event).await }).await
     }

@@ -14,6 +14,8 @@ use crate::quota_scans::QuotaScans;
 
 /// How often a report renews the places of the sessions.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
+/// How long a report waits for usage changes to arrive; who asks for one waits for a second.
+const COUNT_PATIENCE: Duration = Duration::from_millis(300);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(3);
 
@@ -91,13 +93,15 @@ async fn run_command(context: &Arc<NodeContext>, command: NodeCommand, scans: &m
         NodeCommand::CloseConnection(connection) => context.registry.kill(&connection),
         NodeCommand::SweepUploads { account } => context.sweep.visit(&account),
         NodeCommand::ScanQuota { scan, account } => {
-            scans.start(Arc::clone(&context.control), scan, account);
+            scans.start(context, scan, account);
         }
     }
 }
 
-/// Reports; returns whether the control plane took it.
+/// Reports; returns whether the control plane took it. Whoever looks at a report may count on what
+/// was done before it being counted.
 async fn report(context: &NodeContext, number: u64) -> bool {
+    let _ = tokio::time::timeout(COUNT_PATIENCE, context.outbox.all_told()).await;
     let sessions = context.registry.statuses();
     let report = NodeReport { node: context.node.clone(), number, sessions };
     match context.control.report(report).await {

@@ -4,6 +4,7 @@
 //! anew.
 
 mod events;
+mod gathered;
 mod lost;
 
 use std::sync::Arc;
@@ -12,10 +13,14 @@ use std::time::Duration;
 
 use ferryd_control_plane::{Certainty, ControlPlane, UsageChange};
 use ferryd_domain::{Fault, FaultKind, FileEvent};
+use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use events::Events;
+use gathered::Gathered;
+pub(crate) use gathered::Pace;
 use lost::Lost;
 
 /// How many changes and events may wait. A change beyond it is made good by a scan, an event is lost.
@@ -28,12 +33,23 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 /// What is still logged, each by its id, when the node ends before it arrived.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How many sums of gathered changes are on their way at once.
+const TOLD_AT_ONCE: usize = 16;
+
 /// A bounded queue with retries.
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    changes: Arc<Changes>,
+    events: Events,
+    _teller: AbortOnDropHandle<()>,
+}
+
+/// The usage changes.
+#[derive(Debug)]
+struct Changes {
     control: Arc<dyn ControlPlane>,
     queue: mpsc::Sender<UsageChange>,
-    events: Events,
+    gathered: Gathered,
     state: Arc<State>,
 }
 
@@ -59,26 +75,38 @@ impl Outbox {
         let state = Arc::new(State::default());
         tokio::spawn(send_all(Arc::clone(&control), items, Arc::clone(&state)));
         let events = Events::start(Arc::clone(&control), capacity, state.stop.clone());
-        Self { control, queue, events, state }
+        let changes = Arc::new(Changes { control, queue, gathered: Gathered::new(), state });
+        let teller = AbortOnDropHandle::new(tokio::spawn(tell_gathered(Arc::clone(&changes))));
+        Self { changes, events, _teller: teller }
     }
 
     /// Hands over a usage change; returns when it has arrived or waits in the queue.
     pub async fn change_usage(&self, change: UsageChange) {
-        if !self.state.away.load(Ordering::Acquire) {
-            let call = self.control.change_usage(change.clone());
-            match tokio::time::timeout(PATIENCE, call).await {
-                Ok(Err(fault)) if fault.is_transient() => {}
-                Ok(Err(fault)) => return self.state.lose(&change, &fault),
-                Ok(Ok(())) => return,
-                Err(_) => {}
-            }
+        self.changes.tell(change).await;
+    }
+
+    /// Hands over a usage change that ends no grant. One of many that come at this pace returns at
+    /// once, and is told together with others.
+    pub async fn count(&self, change: UsageChange, pace: &Pace) {
+        if !self.changes.control.counts_lightly() && pace.is_fast() {
+            return self.changes.gathered.add(change);
         }
-        self.push(late(change));
+        self.change_usage(change).await;
     }
 
     /// Hands over a usage change that nobody waits for; never waits.
     pub fn change_usage_later(&self, change: UsageChange) {
-        self.push(change);
+        self.changes.push(change);
+    }
+
+    /// Hands over a usage change of nothing, which ends no grant; never waits.
+    pub fn mention(&self, change: UsageChange) {
+        self.changes.gathered.add(change);
+    }
+
+    /// Waits until changes that were handed over before have arrived, or wait in the queue.
+    pub async fn all_told(&self) {
+        self.changes.gathered.all_told().await;
     }
 
     /// Hands over an event; never waits.
@@ -86,20 +114,12 @@ impl Outbox {
         self.events.put(event);
     }
 
-    fn push(&self, change: UsageChange) {
-        self.state.waiting.fetch_add(1, Ordering::AcqRel);
-        if let Err(refused) = self.queue.try_send(change) {
-            self.state.waiting.fetch_sub(1, Ordering::AcqRel);
-            let (mpsc::error::TrySendError::Full(change)
-            | mpsc::error::TrySendError::Closed(change)) = refused;
-            self.state.lose(&change, &Fault::unavailable("the outbox is full"));
-        }
-    }
-
     /// Waits until everything has arrived, at most for `limit`; logs each that has not.
     pub async fn drain(&self, limit: Duration) {
+        // What was gathered need not wait for more.
+        let _ = tokio::time::timeout(limit, self.all_told()).await;
         self.empties(limit).await;
-        self.state.stop.cancel();
+        self.changes.state.stop.cancel();
         self.empties(FAREWELL).await;
     }
 
@@ -112,8 +132,49 @@ impl Outbox {
     }
 
     fn waiting(&self) -> usize {
-        let changes = self.state.waiting.load(Ordering::Acquire) + self.state.lost.count();
-        changes + self.events.waiting()
+        self.changes.waiting() + self.events.waiting()
+    }
+}
+
+impl Changes {
+    /// Tells a change now; when that fails, it waits in the queue.
+    async fn tell(&self, change: UsageChange) {
+        if !self.state.away.load(Ordering::Acquire) {
+            let call = self.control.change_usage(change.clone());
+            match tokio::time::timeout(PATIENCE, call).await {
+                Ok(Err(fault)) if fault.is_transient() => {}
+                Ok(Err(fault)) => return self.state.lose(&change, &fault),
+                Ok(Ok(())) => return,
+                Err(_) => {}
+            }
+        }
+        self.push(late(change));
+    }
+
+    fn push(&self, change: UsageChange) {
+        self.state.waiting.fetch_add(1, Ordering::AcqRel);
+        if let Err(refused) = self.queue.try_send(change) {
+            self.state.waiting.fetch_sub(1, Ordering::AcqRel);
+            let (mpsc::error::TrySendError::Full(change)
+            | mpsc::error::TrySendError::Closed(change)) = refused;
+            self.state.lose(&change, &Fault::unavailable("the outbox is full"));
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        let queued = self.state.waiting.load(Ordering::Acquire) + self.state.lost.count();
+        queued + self.gathered.waiting()
+    }
+}
+
+/// Tells what was gathered, again and again.
+async fn tell_gathered(changes: Arc<Changes>) {
+    loop {
+        let batch = changes.gathered.batch().await;
+        futures::stream::iter(&batch.changes)
+            .for_each_concurrent(TOLD_AT_ONCE, |change| changes.tell(change.clone()))
+            .await;
+        changes.gathered.told(&batch);
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use ferryd_control_plane::{ControlPlane, ScanId, ScanOutcome};
+use ferryd_control_plane::{ScanId, ScanOutcome};
 use ferryd_domain::{Account, QuotaUsage};
 use ferryd_storage::open::count;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::context::NodeContext;
 
 /// The scans that run.
 #[derive(Debug)]
@@ -26,13 +28,16 @@ impl Default for QuotaScans {
 
 impl QuotaScans {
     /// Starts a scan and reports what it finds; must be called within a runtime.
-    pub fn start(&mut self, control: Arc<dyn ControlPlane>, scan: ScanId, account: Box<Account>) {
+    pub fn start(&mut self, context: &Arc<NodeContext>, scan: ScanId, account: Box<Account>) {
         while self.running.try_join_next().is_some() {}
-        let stopped = self.stopped.clone();
+        let (context, stopped) = (Arc::clone(context), self.stopped.clone());
         self.running.spawn(async move {
             let usage = usage_of(&account, stopped).await;
             let username = account.username.clone();
-            if let Err(fault) = control.finish_scan(ScanOutcome { scan, username, usage }).await {
+            // What changed before the end of the scan must arrive before its result.
+            context.outbox.all_told().await;
+            let outcome = ScanOutcome { scan, username, usage };
+            if let Err(fault) = context.control.finish_scan(outcome).await {
                 tracing::warn!(sender = "sftpd", error = %fault, "a quota scan was not reported");
             }
         });
@@ -54,6 +59,8 @@ mod tests {
     use ferryd_control_plane::fake::FakeControlPlane;
 
     use super::*;
+    use crate::config::SftpdConfig;
+    use crate::ssh::offers::Offers;
 
     #[tokio::test]
     async fn a_scan_stops_with_its_owner() {
@@ -69,10 +76,12 @@ mod tests {
 
     #[tokio::test]
     async fn scans_that_have_ended_are_forgotten() {
-        let mut scans = QuotaScans::default();
+        let config = SftpdConfig::default();
+        let offers = Offers::build(&config, Vec::new()).unwrap();
+        let context = NodeContext::of(config, offers, None, FakeControlPlane::new());
+        let (context, mut scans) = (Arc::new(context), QuotaScans::default());
         for _ in 0..3 {
-            let control = FakeControlPlane::new();
-            scans.start(control, ScanId("s".into()), Box::default());
+            scans.start(&context, ScanId("s".into()), Box::default());
             while scans.running.len() > 1 {
                 scans.running.join_next().await;
             }

@@ -1,6 +1,7 @@
 //! Quota is exact: counters equal the disk to the byte, whatever clients do, and no upload passes a
 //! limit.
 
+mod bursts;
 mod storms;
 
 use std::path::Path;

@@ -88,6 +88,7 @@ impl UserFiles {
         if !limit.is_limited() {
             return Ok(space);
         }
+        self.shared.context.outbox.all_told().await;
         let usage = self.shared.context.control.quota_usage(&self.shared.account.username).await?;
         let block = space.block_size.max(1);
         if let Some(left) = limit.remaining_bytes(usage) {
@@ -131,6 +132,8 @@ impl Room {
             bytes,
             files,
         };
+        // What was removed a moment ago makes room.
+        shared.context.outbox.all_told().await;
         let grant = shared.context.control.reserve(request).await;
         match grant {
             Ok(grant) => Ok(grant.bytes),
@@ -149,11 +152,11 @@ impl Room {
     pub async fn settle(&mut self, delta: Delta) {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         let change = self.change(delta);
-        let outbox = &self.files.shared.context.outbox;
-        if delta != Delta::default() || held == Held::Something {
-            outbox.change_usage(change).await;
-        } else {
-            outbox.change_usage_later(change);
+        let shared = &self.files.shared;
+        match held {
+            Held::Something => shared.context.outbox.change_usage(change).await,
+            Held::Nothing if delta == Delta::default() => shared.context.outbox.mention(change),
+            Held::Nothing => shared.context.outbox.count(change, &shared.pace).await,
         }
     }
 

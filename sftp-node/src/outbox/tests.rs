@@ -106,3 +106,59 @@ async fn the_end_of_the_node_does_not_wait_for_what_cannot_arrive() {
     assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     assert_eq!(outbox.waiting(), 0, "each was logged");
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_changes_in_a_short_time_are_told_together() {
+    let fake = with_accounts(&["bob", "eve"]);
+    let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
+    for number in 0..1000 {
+        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+    }
+    outbox.count(change("other", "eve"), &pace).await;
+    assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact); 8], "one by one at first");
+    outbox.all_told().await;
+    let told = certainty_of(&fake, "bob");
+    assert_eq!((told.len(), told.last()), (9, Some(&(992 * 5, Certainty::Exact))));
+    assert_eq!(certainty_of(&fake, "eve"), [(5, Certainty::Exact)]);
+    assert_eq!(fake.changes().iter().map(|change| change.files).sum::<i64>(), 1001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathered_changes_do_not_wait_for_long() {
+    let fake = with_accounts(&["bob"]);
+    let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
+    for number in 0..10 {
+        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+    }
+    tokio::time::sleep(Duration::from_millis(11)).await;
+    assert_eq!(certainty_of(&fake, "bob").len(), 9);
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    outbox.count(change("slow again", "bob"), &pace).await;
+    assert_eq!(certainty_of(&fake, "bob").len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathered_changes_outlast_an_absence_of_the_control_plane() {
+    let fake = with_accounts(&["bob"]);
+    let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
+    for number in 0..20 {
+        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+    }
+    fake.set_link(Link::Down);
+    outbox.all_told().await;
+    fake.set_link(Link::Up);
+    outbox.drain(Duration::from_secs(60)).await;
+    let told = certainty_of(&fake, "bob");
+    assert_eq!(told.last(), Some(&(60, Certainty::Doubtful)), "late");
+    assert_eq!(told.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_waiting_for_gathered_changes_loses_none() {
+    let fake = with_accounts(&["bob"]);
+    let outbox = Outbox::start(Arc::clone(&fake) as _);
+    outbox.mention(change("t1", "bob"));
+    let _ = tokio::time::timeout(Duration::ZERO, outbox.all_told()).await;
+    outbox.drain(Duration::from_secs(60)).await;
+    assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact)]);
+}

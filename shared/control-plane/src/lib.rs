@@ -100,6 +100,12 @@ pub trait ControlPlane: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`, `NotFound` for an unknown account.
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault>;
 
+    /// Tells whether [`change_usage`](Self::change_usage) costs so little that there is no use in
+    /// adding changes up first: the control plane is in this process.
+    fn counts_lightly(&self) -> bool {
+        false
+    }
+
     /// Hands over an event for the actions. Returns before they run.
     ///
     /// # Errors

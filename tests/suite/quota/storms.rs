@@ -28,7 +28,7 @@ const GRANT: i64 = 8 << 20;
 const CLIENTS: u64 = 8;
 
 /// `FERRYD_TEST_QUOTA_SECONDS` (10).
-fn seconds() -> Duration {
+pub(super) fn seconds() -> Duration {
     let text = std::env::var("FERRYD_TEST_QUOTA_SECONDS").unwrap_or_else(|_| "10".into());
     Duration::from_secs(text.parse().unwrap())
 }
@@ -226,7 +226,11 @@ async fn counters_equal_the_disk_after_crashes(topology: Topology) {
 }
 
 /// Ends one process after the other and starts it again, until the end; returns how many.
-async fn crash_in_turn(server: &mut Server, nodes: &[SocketAddr], end: Instant) -> usize {
+pub(super) async fn crash_in_turn(
+    server: &mut Server,
+    nodes: &[SocketAddr],
+    end: Instant,
+) -> usize {
     let mut crashes = 0;
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(700)).await;

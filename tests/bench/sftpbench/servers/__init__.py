@@ -1,7 +1,7 @@
 """The servers that can be measured."""
 from .base import Unavailable
 from .command import Command
-from .ferryd import Single, Split
+from .ferryd import Node, Single, Split
 from .openssh import OpenSSH
 
-__all__ = ["Command", "OpenSSH", "Single", "Split", "Unavailable"]
+__all__ = ["Command", "Node", "OpenSSH", "Single", "Split", "Unavailable"]

@@ -52,6 +52,10 @@ class Server:
     def after_start(self):
         """Called after each start."""
 
+    def placed(self, argv):
+        """The command line that starts a process where its CPU and memory are counted."""
+        return self.group.wrap(argv)
+
     def own(self, path):
         """Gives a tree in the home to whoever the server writes as."""
 
@@ -61,7 +65,7 @@ class Server:
         with open(os.path.join(self.conf, "server.out"), "ab") as out:
             for argv in self.commands():
                 self.processes.append(subprocess.Popen(
-                    self.group.wrap(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                    self.placed(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                     cwd=self.conf, start_new_session=True))
         self.group.roots = [p.pid for p in self.processes]
         self._wait_for_banner()

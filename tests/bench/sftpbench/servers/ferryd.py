@@ -85,3 +85,10 @@ class Split(Ferryd):
             "grpc": {"bind_address": "127.0.0.1", "bind_port": port, "node_token": self.token},
             "control_plane": {"url": f"http://127.0.0.1:{port}", "node_token": self.token},
         }
+
+
+class Node(Split):
+    """The same two processes; only those of the node count."""
+
+    def placed(self, argv):
+        return super().placed(argv) if argv[0] == self._binary("sftp-node") else argv
