@@ -240,6 +240,7 @@ impl ControlPlane for LocalControlPlane {
         let lease = self.sessions.open(&account, &start)?;
         self.former_nodes.list(&start.node).await;
         self.recovery.session_opened(&account);
+        self.quota.start_session(&account.username);
         if self.writes == Writes::Allowed {
             self.last_logins.note(&start.username, now);
         }

@@ -3,6 +3,7 @@
 
 mod ledger;
 mod recent;
+mod stored;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, RwLock};
 use crate::sessions::Sessions;
 use ledger::{Delta, Ledger};
 pub(crate) use recent::Recent;
+use stored::Stored;
 
 /// How long a change may wait for others before it is written.
 const FLUSH_DELAY: Duration = Duration::from_millis(80);
@@ -61,6 +63,7 @@ pub struct Quota {
     tracking: Tracking,
     writes: Writes,
     ledger: Mutex<Ledger>,
+    stored: Stored,
     /// Written while changes move from the ledger to the store, so that no reader sees them twice
     /// or not at all.
     moving: RwLock<()>,
@@ -81,6 +84,7 @@ impl Quota {
             tracking,
             writes,
             ledger: Mutex::default(),
+            stored: Stored::default(),
             moving: RwLock::default(),
             changed: Notify::new(),
         }
@@ -108,6 +112,7 @@ impl Quota {
         }
         let _moving = self.moving.write().await;
         let changes = self.ledger().take_pending();
+        changes.keys().for_each(|user| self.stored.forget(user));
         let written = self.write(&changes).await;
         if written.is_err() {
             self.ledger().put_back(changes);
@@ -166,10 +171,20 @@ impl Quota {
             return Ok(Grant { bytes: u64::MAX });
         }
         let _still = self.moving.read().await;
-        let stored = self.provider.quota(&request.username).await?;
+        let stored = self.stored(&request.username).await?;
         self.ledger()
             .reserve(request, limit, stored)
             .ok_or_else(|| Fault::new(FaultKind::QuotaExceeded, "denying write due to space limit"))
+    }
+
+    /// Returns what the store says now or said a moment ago; nothing may move meanwhile.
+    async fn stored(&self, user: &Username) -> Result<QuotaUsage, Fault> {
+        if let Some(usage) = self.stored.get(user) {
+            return Ok(usage);
+        }
+        let usage = self.provider.quota(user).await?;
+        self.stored.keep(user, usage);
+        Ok(usage)
     }
 
     /// Counts a change once and ends the grants of its transfer.
@@ -193,6 +208,7 @@ impl Quota {
             return Ok(());
         }
         let _moving = self.moving.write().await;
+        self.stored.forget(user);
         let change = [(user.clone(), QuotaChange::Set(usage))];
         self.provider.change_quotas(&change, crate::clock::now_ms()).await?;
         self.ledger().forget_pending(user);
@@ -209,6 +225,13 @@ impl Quota {
         let mut ledger = self.ledger();
         ledger.end_orphans(|connection| self.sessions.holds(connection));
         ledger.forget_debts();
+        drop(ledger);
+        self.stored.sweep();
+    }
+
+    /// Notes that a session of a user begins: the user may be a new one of an old name.
+    pub fn start_session(&self, user: &Username) {
+        self.stored.forget(user);
     }
 
     /// Tells whether changes of a user wait to be written.

@@ -142,7 +142,7 @@ impl ControlPlane for Hosted {
     }
 
     async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
-        self.call(|inner| async move { inner.reserve(request).await }).await
+        self.brief_call(|inner| async move { inner.reserve(request).await }).await
     }
 
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {

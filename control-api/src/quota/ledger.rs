@@ -16,6 +16,11 @@ const REMEMBERED: usize = 28_672;
 /// How long a change that would lead below zero waits for its counterpart.
 const DEBT_LIFETIME: Duration = Duration::from_secs(60);
 
+/// A transfer gets up to this many bytes more than it asks for,
+const LARGEST_GIFT: u64 = 256 << 10;
+/// but no larger part than this of what is left.
+const GIFT_PART: u64 = 1024;
+
 /// Bytes and files more or fewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delta {
@@ -57,6 +62,12 @@ struct Reserved {
     connection: ConnectionId,
     room: Delta,
     since: Instant,
+}
+
+/// Returns how much of what is left a transfer gets. A small file shall not have to ask twice, and what it
+/// does not need shall not be missed: it is a small part of what is left.
+fn granted(asked: u64, left: u64) -> u64 {
+    left.min(asked.max(LARGEST_GIFT.min(left / GIFT_PART)))
 }
 
 impl Default for Ledger {
@@ -126,7 +137,7 @@ impl Ledger {
         stored.changed_by(change.size, change.files)
     }
 
-    /// Grants what is left up to what is asked for; `None` when nothing is.
+    /// Grants what is left up to what is asked for, or more where plenty is; `None` when nothing is.
     pub(super) fn reserve(
         &mut self,
         request: &GrantRequest,
@@ -144,7 +155,7 @@ impl Ledger {
             return None;
         }
         let left = limit.remaining_bytes(usage);
-        let bytes = left.map_or(request.bytes, |left| left.min(request.bytes));
+        let bytes = left.map_or(request.bytes, |left| granted(request.bytes, left));
         // Without a limit on bytes only the file counts.
         self.add_grant(request, left.map_or(0, |_| bytes));
         Some(Grant { bytes: if left.is_some() { bytes } else { u64::MAX } })

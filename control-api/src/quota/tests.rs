@@ -334,3 +334,50 @@ async fn unknown_users_are_not_found() {
     let stranger = UsageChange { username: Username::stored("eve"), ..change("t1", 1, 1) };
     assert_eq!(f.quota.change(&stranger).await.unwrap_err().kind(), FaultKind::NotFound);
 }
+
+#[tokio::test(start_paused = true)]
+async fn uploads_one_after_the_other_ask_the_store_once() {
+    let f = limited(0, 100);
+    let reads = || f.store.reads.load(Ordering::SeqCst);
+    for number in 0..20 {
+        let transfer = format!("t{number}");
+        assert_eq!(f.reserve(&transfer, 10, 1).await, Some(u64::MAX));
+        f.change(&transfer, 10, 1).await;
+    }
+    assert_eq!(reads(), 1);
+    f.store.account.lock().unwrap().used_quota_files = 79;
+    tokio::time::advance(FLUSH_DELAY).await;
+    assert_eq!(f.reserve("last", 10, 1).await, Some(u64::MAX), "another control plane added some");
+    assert_eq!(f.reserve("more", 10, 1).await, None);
+    assert_eq!(reads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_said_is_forgotten_when_it_changes() {
+    let f = limited(0, 10);
+    let bob = Username::stored("bob");
+    let full = QuotaUsage { size: 0, files: 10 };
+    assert_eq!(f.reserve("t1", 1, 1).await, Some(u64::MAX));
+    f.change("t1", 1, 9).await;
+    f.quota.flush().await.unwrap();
+    assert_eq!(f.reserve("t2", 1, 1).await, Some(u64::MAX));
+    f.change("t2", 1, 0).await;
+    f.quota.replace(&bob, full).await.unwrap();
+    assert_eq!(f.reserve("t3", 1, 1).await, None);
+    f.store.account.lock().unwrap().used_quota_files = 0;
+    f.quota.start_session(&bob);
+    assert_eq!(f.reserve("t3", 1, 1).await, Some(u64::MAX), "another account of that name");
+}
+
+#[tokio::test]
+async fn far_from_the_limit_a_transfer_gets_more_than_it_asks_for() {
+    let f = limited(1 << 30, 0);
+    assert_eq!(f.reserve("t1", 1, 1).await, Some(256 << 10));
+    assert_eq!(f.reserve("t1", 1 << 20, 0).await, Some(1 << 20), "as much as is asked for");
+    f.change("old", (1 << 30) - (3 << 20), 1).await;
+    let left = (3 << 20) - (256 << 10) - (1 << 20);
+    assert_eq!(f.reserve("t2", 1, 1).await, Some(left / 1024));
+    f.change("t1", 1 << 20, 1).await;
+    f.change("t2", (2 << 20) - 1000, 1).await;
+    assert_eq!(f.reserve("t3", 1, 1).await, Some(1), "near the limit nothing is held back");
+}

@@ -28,7 +28,8 @@ pub struct GrantRequest {
 /// Room that was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Bytes that may be stored; fewer than asked for near the limit, `u64::MAX` without a limit.
+    /// Bytes that may be stored; fewer than asked for near the limit, perhaps more far from it,
+    /// `u64::MAX` without a limit.
     pub bytes: u64,
 }
 
