@@ -11,6 +11,7 @@
 
 mod actions;
 mod architecture;
+mod as_openssh;
 mod atomic;
 mod bandwidth;
 mod clients;

@@ -42,6 +42,18 @@ pub(crate) struct UploadFlags {
     pub append: bool,
 }
 
+impl UploadFlags {
+    /// Tells whether anything that has the name is refused.
+    const fn must_make(self) -> bool {
+        self.exclusive && self.create
+    }
+
+    /// A link that leads nowhere has the name as well.
+    const fn links(self) -> Links {
+        if self.must_make() { Links::Keep } else { Links::Follow }
+    }
+}
+
 /// A file open for writing.
 pub(crate) struct Upload {
     files: UserFiles,
@@ -75,7 +87,7 @@ impl UserFiles {
     pub async fn open_write(&self, raw: &[u8], flags: UploadFlags) -> Result<Upload, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Upload, &path)?;
-        let place = self.place(&permit, Links::Follow).await?;
+        let place = self.place(&permit, flags.links()).await?;
         let found = self.permit_overwrite(&path, place.as_ref(), flags).await?;
         let mut room = self.reserve(u32::from(found.is_none())).await?;
         let how = self.write_how(&path, place.as_ref(), flags, found.is_some());
@@ -119,7 +131,7 @@ impl UserFiles {
         }
         self.permit(Operation::Overwrite, path)?;
         self.permit_at(Operation::Overwrite, path, place)?;
-        if flags.exclusive && flags.create {
+        if flags.must_make() {
             return Err(Fault::new(FaultKind::AlreadyExists, "file exists"));
         }
         Ok(Some(entry))

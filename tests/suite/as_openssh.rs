@@ -1,0 +1,26 @@
+//! Where the answers of OpenSSH's server are what clients count on. What differed was found by giving
+//! both servers the same requests.
+
+use ferryd_tests::raw_sftp::{code, flags};
+use ferryd_tests::{Server, Topology, both_topologies};
+use serde_json::json;
+
+both_topologies!(an_exclusive_open_refuses_a_link_that_leads_nowhere);
+
+async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let alice = server.user("alice").await;
+        let mut sftp = server.sftp_of(&alice).await;
+        sftp.symlink("/nowhere", "/link").await.unwrap();
+        for open in [flags::WRITE, flags::PUT, flags::PUT | flags::READ] {
+            let open = open | flags::CREATE | flags::EXCLUSIVE;
+            let refused = sftp.open("/link", open).await.unwrap_err();
+            assert_eq!(refused.code, code::FAILURE, "mode {mode}, flags {open}");
+            assert!(!alice.has("nowhere"));
+        }
+        // Without EXCL the link is followed.
+        sftp.put("/link", b"there").await.unwrap();
+        assert_eq!(alice.read("nowhere"), b"there");
+    }
+}
