@@ -2,10 +2,14 @@
 //! both servers the same requests.
 
 use ferryd_tests::raw_sftp::{code, flags};
+use ferryd_tests::wire::Fields;
 use ferryd_tests::{Server, Topology, both_topologies};
 use serde_json::json;
 
-both_topologies!(an_exclusive_open_refuses_a_link_that_leads_nowhere);
+both_topologies!(
+    an_exclusive_open_refuses_a_link_that_leads_nowhere,
+    fsync_works_on_a_file_open_for_reading,
+);
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
     for mode in [0, 1, 2] {
@@ -23,4 +27,16 @@ async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology)
         sftp.put("/link", b"there").await.unwrap();
         assert_eq!(alice.read("nowhere"), b"there");
     }
+}
+
+async fn fsync_works_on_a_file_open_for_reading(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.put("file", "content");
+    let mut sftp = server.sftp_of(&alice).await;
+    let handle = sftp.open("/file", flags::READ).await.unwrap();
+    let fsync = |handle: &[u8]| Fields::new().string("fsync@openssh.com").string(handle);
+    sftp.request(200, fsync(&handle)).await.unwrap();
+    sftp.close(&handle).await.unwrap();
+    assert_eq!(sftp.request(200, fsync(&handle)).await.unwrap_err().code, code::FAILURE);
 }

@@ -106,6 +106,14 @@ impl Download {
         self.handle.stat().await
     }
 
+    /// Makes durable what the file holds.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn sync(&self) -> Result<(), Fault> {
+        self.handle.sync().await
+    }
+
     /// Sets attributes; [`UserFiles::set_download_attributes`] has permitted it.
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         self.handle.set_attributes(set).await

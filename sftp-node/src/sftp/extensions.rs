@@ -1,14 +1,12 @@
 //! Extensions: what VERSION announces and EXTENDED requests ask for (OpenSSH's PROTOCOL file,
 //! section 4; draft-ietf-secsh-filexfer-extensions).
 
-use std::sync::Arc;
-
 use ferryd_domain::Fault;
 use ferryd_storage::{Links, Space};
 
 use super::budget::Exhausted;
 use super::dispatch::Dispatcher;
-use super::handles::{HandleKey, Open, invalid};
+use super::handles::{Open, invalid};
 use super::requests::handle;
 use super::wire::{Fields, PutFields, patch_length};
 use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet, status};
@@ -112,28 +110,23 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Behind the requests of the handle that wait.
+    /// Behind the requests of the handle that wait. A handle for reading will do, as for fsync(2).
     async fn fsync(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Exhausted> {
-        let done = match handle(body).and_then(|key| Ok((key, self.upload(key)?))) {
-            Ok((key, upload)) if self.is_waiting(key) => {
+        let done = match handle(body).and_then(|key| Ok((key, self.handles.get(key)?.clone()))) {
+            Ok((key, Open::Upload(upload))) if self.is_waiting(key) => {
                 return self.defer_on(key, 0, async move {
                     let mut out = Vec::new();
                     status::put_result(&mut out, id, &upload.sync().await);
                     out
                 });
             }
-            Ok((_, upload)) => upload.sync().await,
+            Ok((_, Open::Upload(upload))) => upload.sync().await,
+            Ok((_, Open::Download(download))) => download.sync().await,
+            Ok((_, Open::Directory(_))) => Err(invalid()),
             Err(fault) => Err(fault),
         };
         self.conclude(id, done);
         Ok(())
-    }
-
-    fn upload(&self, key: HandleKey) -> Result<Arc<crate::files::Upload>, Fault> {
-        match self.handles.get(key)? {
-            Open::Upload(upload) => Ok(Arc::clone(upload)),
-            Open::Download(_) | Open::Directory(_) => Err(invalid()),
-        }
     }
 
     async fn lsetstat(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Fault> {

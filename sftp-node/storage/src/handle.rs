@@ -32,6 +32,12 @@ pub trait ReadHandle: fmt::Debug + Send + Sync + 'static {
     /// Those of the operating system.
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault>;
 
+    /// Makes durable what the file holds, whoever has written it.
+    ///
+    /// # Errors
+    /// `Failed` when the disk fails.
+    async fn sync(&self) -> Result<(), Fault>;
+
     /// Tells whether [`read_at`](Self::read_at) answers without leaving the thread, as a rule.
     fn is_immediate(&self) -> bool;
 

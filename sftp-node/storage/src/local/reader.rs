@@ -147,6 +147,12 @@ impl OpenFile {
         let file = Arc::clone(&self.file);
         self.root.lane().on_pool(move || attributes::set_on_file(&file, &set)).await
     }
+
+    pub(super) async fn sync(&self) -> Result<(), Fault> {
+        let file = Arc::clone(&self.file);
+        let sync = move || retry_on_intr(|| rustix::fs::fdatasync(&file)).map_err(fault);
+        self.root.lane().on_pool(sync).await
+    }
 }
 
 impl Drop for OpenFile {
@@ -244,6 +250,10 @@ impl ReadHandle for Reader {
 
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         self.file.set_attributes(set).await
+    }
+
+    async fn sync(&self) -> Result<(), Fault> {
+        self.file.sync().await
     }
 
     fn is_immediate(&self) -> bool {

@@ -108,7 +108,7 @@ impl WriteHandle for Writer {
     }
 
     async fn sync(&self) -> Result<(), Fault> {
-        self.pool(Upload::sync).await
+        self.file.sync().await
     }
 
     async fn finish(&self) -> Result<(), Fault> {

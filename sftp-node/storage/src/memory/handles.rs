@@ -52,6 +52,10 @@ impl ReadHandle for MemoryReader {
         self.tree.lock().set(self.inode, &set)
     }
 
+    async fn sync(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn is_immediate(&self) -> bool {
         true
     }

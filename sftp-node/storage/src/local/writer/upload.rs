@@ -148,10 +148,6 @@ impl Upload {
         }
     }
 
-    pub(super) fn sync(&self) -> Result<(), Fault> {
-        rustix::io::retry_on_intr(|| rustix::fs::fdatasync(&self.file)).map_err(fault)
-    }
-
     /// Puts the file in place.
     pub(super) fn finish(&self) -> Result<(), Fault> {
         if let Some(times) = self.end()? {
