@@ -9,6 +9,7 @@ use serde_json::json;
 both_topologies!(
     an_exclusive_open_refuses_a_link_that_leads_nowhere,
     fsync_works_on_a_file_open_for_reading,
+    fstatvfs_answers_for_a_file_whose_name_is_gone,
 );
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
@@ -39,4 +40,22 @@ async fn fsync_works_on_a_file_open_for_reading(topology: Topology) {
     sftp.request(200, fsync(&handle)).await.unwrap();
     sftp.close(&handle).await.unwrap();
     assert_eq!(sftp.request(200, fsync(&handle)).await.unwrap_err().code, code::FAILURE);
+}
+
+async fn fstatvfs_answers_for_a_file_whose_name_is_gone(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.put("folder/file", "content");
+    let mut sftp = server.sftp_of(&alice).await;
+    let reading = sftp.open("/folder/file", flags::READ).await.unwrap();
+    let writing = sftp.open("/folder/file", flags::WRITE).await.unwrap();
+    sftp.remove("/folder/file").await.unwrap();
+    for _ in 0..2 {
+        for handle in [&reading, &writing] {
+            let fields = Fields::new().string("fstatvfs@openssh.com").string(handle);
+            assert_eq!(sftp.request(200, fields).await.unwrap().len(), 11 * 8);
+        }
+        // The folder goes as well before the second time.
+        let _ = sftp.rmdir("/folder").await;
+    }
 }

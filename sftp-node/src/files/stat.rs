@@ -1,6 +1,6 @@
 //! Attributes, real paths, link targets and the size of the storage.
 
-use ferryd_domain::{Fault, Operation, VirtualPath};
+use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
 use ferryd_storage::{Entry, Links, Space};
 
 use super::UserFiles;
@@ -63,4 +63,23 @@ impl UserFiles {
         let space = place.space().await?;
         self.space_of_account(space).await
     }
+
+    /// The same for what is open; when its name is gone, for the nearest folder that is there.
+    ///
+    /// # Errors
+    /// Those of [`space`](Self::space).
+    pub async fn space_of_open(&self, mut path: VirtualPath) -> Result<Space, Fault> {
+        loop {
+            let space = self.space(path.as_bytes()).await;
+            match space {
+                Err(fault) if is_gone(&fault) && !path.is_root() => path = path.directory(),
+                known => return known,
+            }
+        }
+    }
+}
+
+/// Another one may have come to the name of a parent.
+fn is_gone(fault: &Fault) -> bool {
+    matches!(fault.kind(), FaultKind::NotFound | FaultKind::NotADirectory)
 }

@@ -98,7 +98,7 @@ impl Dispatcher {
             Open::Upload(upload) => upload.path().directory(),
             Open::Directory(directory) => directory.path().clone(),
         };
-        let space = self.files.space(path.as_bytes()).await?;
+        let space = self.files.space_of_open(path).await?;
         self.put_space(id, &space);
         Ok(())
     }
