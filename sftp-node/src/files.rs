@@ -38,7 +38,7 @@ use permit::Permit;
 use tally::Tally;
 use throttle::UserThrottle;
 
-pub(crate) use copy::{Copied, Range, Source, copy};
+pub(crate) use copy::{Range, Source, copy};
 pub(crate) use list::Directory;
 pub(crate) use read::Download;
 pub(crate) use write::{Upload, UploadFlags, split_front};

@@ -10,6 +10,7 @@ both_topologies!(
     an_exclusive_open_refuses_a_link_that_leads_nowhere,
     fsync_works_on_a_file_open_for_reading,
     fstatvfs_answers_for_a_file_whose_name_is_gone,
+    copy_data_ends_well_where_its_source_ends,
 );
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
@@ -57,5 +58,20 @@ async fn fstatvfs_answers_for_a_file_whose_name_is_gone(topology: Topology) {
         }
         // The folder goes as well before the second time.
         let _ = sftp.rmdir("/folder").await;
+    }
+}
+
+async fn copy_data_ends_well_where_its_source_ends(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.put("file", "content");
+    let mut sftp = server.sftp_of(&alice).await;
+    let from = sftp.open("/file", flags::READ).await.unwrap();
+    for (at, length, copied) in [(0, 100, "content"), (3, 5, "tent"), (7, 1, ""), (1000, 5, "")] {
+        let to = sftp.open("/copy", flags::PUT).await.unwrap();
+        let part = Fields::new().string("copy-data").string(&from).u64(at).u64(length);
+        sftp.request(200, part.string(&to).u64(0)).await.unwrap();
+        sftp.close(&to).await.unwrap();
+        assert_eq!(alice.read("copy"), copied.as_bytes());
     }
 }

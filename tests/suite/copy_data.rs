@@ -76,8 +76,7 @@ async fn parts_are_copied_in_every_upload_mode(topology: Topology) {
         copy(&mut sftp, beyond).await.unwrap();
         // The end comes before the length does: what there is was copied.
         let at = (20 * MIB) as u64;
-        let short = copy(&mut sftp, Part { from, at, length: 10, to, offset: at + 2 }).await;
-        assert_eq!(short, Err(code::EOF));
+        copy(&mut sftp, Part { from, at, length: 10, to, offset: at + 2 }).await.unwrap();
         // A file that is being written is a source as well.
         let third = sftp.open("/third", flags::PUT).await.unwrap();
         let back = Part { from: to, at: 0, length: 4, to: &third, offset: 0 };

@@ -41,15 +41,6 @@ pub(crate) enum Source {
     Upload(Arc<Upload>),
 }
 
-/// How a copy has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copied {
-    /// With everything that was asked for.
-    Whole,
-    /// With the source, before the length that was asked for.
-    ToTheEnd,
-}
-
 /// A copy whose length is known.
 struct Copy<'files> {
     source: CopySource<'files>,
@@ -60,8 +51,9 @@ struct Copy<'files> {
 }
 
 /// Copies a range of one open file into another in steps, each within the quota and at the
-/// account's rate, until `gone`. The end of the source is where it is at the start: a file that
-/// is copied behind its own end would have none. Both handles prove that reading and writing are
+/// account's rate, until `gone`. A copy ends well with its source, as for OpenSSH, whatever length
+/// was asked for. The end of the source is where it is at the start: a file that is copied behind
+/// its own end would have none. Both handles prove that reading and writing are
 /// permitted. What fails half way breaks the upload.
 ///
 /// # Errors
@@ -72,7 +64,7 @@ pub(crate) async fn copy(
     to: &Upload,
     offset: u64,
     gone: impl Future<Output = ()>,
-) -> Result<Copied, Fault> {
+) -> Result<(), Fault> {
     let source = source.open()?;
     let found = source.stat().await?;
     let rest = found.size.saturating_sub(range.offset);
@@ -82,9 +74,7 @@ pub(crate) async fn copy(
         return Err(Fault::failed("source and target overlap"));
     }
     let copied = Copy { source, to, from: range.offset, offset, length }.run(gone).await;
-    let copied = copied.inspect_err(|fault| to.break_with(fault))?;
-    let missing = range.length.is_some_and(|asked| copied < asked);
-    Ok(if missing { Copied::ToTheEnd } else { Copied::Whole })
+    copied.inspect_err(|fault| to.break_with(fault))
 }
 
 impl Source {
@@ -100,9 +90,9 @@ impl Source {
 }
 
 impl Copy<'_> {
-    /// Copies; returns how many bytes. A step that has begun is not given up half way, so that
-    /// what is counted afterwards is what is stored.
-    async fn run(self, gone: impl Future<Output = ()>) -> Result<u64, Fault> {
+    /// Copies. A step that has begun is not given up half way, so that what is counted afterwards
+    /// is what is stored.
+    async fn run(self, gone: impl Future<Output = ()>) -> Result<(), Fault> {
         tokio::pin!(gone);
         let most = self.to.piece().unwrap_or(COPY_STEP).min(COPY_STEP);
         let mut done = 0_u64;
@@ -122,7 +112,7 @@ impl Copy<'_> {
             self.to.progress().moved(copied);
             done = done.saturating_add(copied);
         }
-        Ok(done)
+        Ok(())
     }
 }
 

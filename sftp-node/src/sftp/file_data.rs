@@ -13,7 +13,7 @@ use super::requests::handle;
 use super::wire::{Fields, PutFields};
 use super::{packet, status};
 use crate::digest::Algorithm;
-use crate::files::{Copied, Download, Range, Source, Upload, copy};
+use crate::files::{Download, Range, Source, Upload, copy};
 
 /// Smallest block of check-file, but for 0.
 const MIN_BLOCK: u32 = 256;
@@ -70,12 +70,8 @@ impl Dispatcher {
         self.defer_on(target, 0, async move {
             let mut out = Vec::new();
             let Some(queue) = queue.upgrade() else { return out };
-            match copy(&from, range, &to, offset, queue.stopped()).await {
-                Ok(Copied::Whole) => status::put_ok(&mut out, id),
-                // As OpenSSH answers when the source is shorter than what was asked for.
-                Ok(Copied::ToTheEnd) => status::put_eof(&mut out, id),
-                Err(fault) => status::put_fault(&mut out, id, &fault),
-            }
+            let copied = copy(&from, range, &to, offset, queue.stopped()).await;
+            status::put_result(&mut out, id, &copied);
             drop(reading);
             out
         })
