@@ -2,7 +2,7 @@
 //! both servers the same requests.
 
 use ferryd_tests::raw_sftp::{code, flags};
-use ferryd_tests::wire::Fields;
+use ferryd_tests::wire::{Attributes, Fields};
 use ferryd_tests::{Server, Topology, both_topologies};
 use serde_json::json;
 
@@ -11,6 +11,7 @@ both_topologies!(
     fsync_works_on_a_file_open_for_reading,
     fstatvfs_answers_for_a_file_whose_name_is_gone,
     copy_data_ends_well_where_its_source_ends,
+    an_append_goes_on_at_the_end_that_was_set,
 );
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
@@ -73,5 +74,22 @@ async fn copy_data_ends_well_where_its_source_ends(topology: Topology) {
         sftp.request(200, part.string(&to).u64(0)).await.unwrap();
         sftp.close(&to).await.unwrap();
         assert_eq!(alice.read("copy"), copied.as_bytes());
+    }
+}
+
+async fn an_append_goes_on_at_the_end_that_was_set(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let alice = server.user("alice").await;
+        alice.put("log", "old lines");
+        let mut sftp = server.sftp_of(&alice).await;
+        let log = sftp.open("/log", flags::WRITE | flags::APPEND).await.unwrap();
+        sftp.set_open(&log, Attributes { size: Some(4), ..Attributes::default() }).await.unwrap();
+        sftp.write(&log, 4, b"and new").await.unwrap();
+        sftp.close(&log).await.unwrap();
+        assert_eq!(alice.read("log"), b"old and new", "mode {mode}");
+        let log = sftp.open("/log", flags::WRITE | flags::APPEND).await.unwrap();
+        sftp.set_open(&log, Attributes { size: Some(20), ..Attributes::default() }).await.unwrap();
+        assert_eq!(sftp.write(&log, 10, b"x").await.unwrap_err().code, code::FAILURE);
     }
 }

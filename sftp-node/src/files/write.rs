@@ -66,7 +66,7 @@ pub(crate) struct Upload {
     /// The file, when it is written in place.
     in_place: Option<FileStamp>,
     /// Offsets below are refused: the end of the file when a transfer is resumed.
-    resume_from: u64,
+    resume_from: AtomicU64,
     readable: bool,
     room: tokio::sync::Mutex<Room>,
     broken: Mutex<Option<Fault>>,
@@ -178,7 +178,7 @@ impl UserFiles {
             path,
             counted: started.counted,
             in_place: started.in_place,
-            resume_from: if resumes { started.replaced.unwrap_or(0) } else { 0 },
+            resume_from: AtomicU64::new(if resumes { started.replaced.unwrap_or(0) } else { 0 }),
             readable: flags.read,
             room: tokio::sync::Mutex::new(room),
             broken: Mutex::new(None),
@@ -238,7 +238,7 @@ impl Upload {
 
     /// Waits until this many bytes may be stored at `offset`.
     pub(super) async fn admit(&self, offset: u64, length: usize) -> Result<(), Fault> {
-        if offset < self.resume_from {
+        if offset < self.resume_from.load(Ordering::Acquire) {
             return Err(Fault::failed("a resumed upload cannot write before the old end"));
         }
         let end = offset
@@ -303,12 +303,17 @@ impl Upload {
         self.handle.sync().await
     }
 
-    /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it.
+    /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it. What was cut off is
+    /// no old content any more.
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         if let Some(size) = set.size {
             self.make_room(size).await?;
         }
-        self.handle.set_attributes(set).await
+        self.handle.set_attributes(set).await?;
+        if let Some(size) = set.size {
+            self.resume_from.fetch_min(size, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// Returns the path as the client named it.
