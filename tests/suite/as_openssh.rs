@@ -12,6 +12,7 @@ both_topologies!(
     fstatvfs_answers_for_a_file_whose_name_is_gone,
     copy_data_ends_well_where_its_source_ends,
     an_append_goes_on_at_the_end_that_was_set,
+    a_file_that_is_opened_and_not_written_keeps_its_times,
 );
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
@@ -91,5 +92,26 @@ async fn an_append_goes_on_at_the_end_that_was_set(topology: Topology) {
         let log = sftp.open("/log", flags::WRITE | flags::APPEND).await.unwrap();
         sftp.set_open(&log, Attributes { size: Some(20), ..Attributes::default() }).await.unwrap();
         assert_eq!(sftp.write(&log, 10, b"x").await.unwrap_err().code, code::FAILURE);
+    }
+}
+
+async fn a_file_that_is_opened_and_not_written_keeps_its_times(topology: Topology) {
+    for mode in [0, 1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let alice = server.user("alice").await;
+        alice.put("file", "content");
+        let mut sftp = server.sftp_of(&alice).await;
+        let old = Attributes { times: Some((1000, 2000)), ..Attributes::default() };
+        sftp.set("/file", old).await.unwrap();
+        for open in [flags::WRITE, flags::WRITE | flags::APPEND, flags::READ | flags::WRITE] {
+            let handle = sftp.open("/file", open).await.unwrap();
+            assert_eq!(sftp.fstat(&handle).await.unwrap().times, old.times, "mode {mode}");
+            sftp.close(&handle).await.unwrap();
+            assert_eq!(sftp.stat("/file").await.unwrap().times, old.times, "mode {mode}");
+        }
+        let handle = sftp.open("/file", flags::WRITE).await.unwrap();
+        sftp.write(&handle, 0, b"C").await.unwrap();
+        sftp.close(&handle).await.unwrap();
+        assert_ne!(sftp.stat("/file").await.unwrap().times.unwrap().1, 2000, "mode {mode}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferryd_domain::Fault;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
 };
 use rustix::io::Errno;
 
@@ -104,6 +104,15 @@ pub(super) fn times(set: &SetAttributes) -> Option<Timestamps> {
         last_access: stamp(set.accessed),
         last_modification: stamp(set.modified),
     })
+}
+
+/// Returns the times of a file as they can be set on another one.
+pub(super) fn times_of(stat: &Stat) -> Timestamps {
+    let stamp = |seconds, nanos| Timespec { tv_sec: seconds, tv_nsec: nanos };
+    Timestamps {
+        last_access: stamp(stat.st_atime, i64::try_from(stat.st_atime_nsec).unwrap_or(0)),
+        last_modification: stamp(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+    }
 }
 
 fn timespec(time: SystemTime) -> Timespec {

@@ -118,9 +118,15 @@ impl Upload {
         Ok(upload)
     }
 
+    /// The times come with the bytes: a file that is opened and not written keeps its own.
     fn take_over_old_bytes(&self, spot: &Spot) -> Result<(), Fault> {
         let source = spot.open_read()?;
-        copy(&source, self.file.descriptor())
+        let old = rustix::fs::fstat(&source).map_err(fault)?;
+        copy(&source, self.file.descriptor())?;
+        if let Err(error) = rustix::fs::futimens(&self.file, &attributes::times_of(&old)) {
+            tracing::debug!(%error, "the times of an old file could not be taken over");
+        }
+        Ok(())
     }
 
     pub(super) fn file(&self) -> &OpenFile {
