@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ferryd_tests::raw_sftp::{code, flags};
 use ferryd_tests::wait::until_within;
-use ferryd_tests::wire::Attributes;
+use ferryd_tests::wire::{Attributes, Fields};
 use ferryd_tests::{Server, Topology, User, both_topologies, until};
 use serde_json::json;
 
@@ -27,6 +27,7 @@ both_topologies!(
     only_users_with_a_limit_are_counted_in_mode_2,
     a_size_that_is_set_is_accounted,
     a_scan_during_an_upload_does_not_count_it_twice,
+    a_file_that_is_linked_while_it_is_written_is_counted_right,
 );
 
 /// Files and bytes below a folder; what vanishes meanwhile counts nothing.
@@ -256,4 +257,21 @@ async fn a_scan_during_an_upload_does_not_count_it_twice(topology: Topology) {
     assert_exact(&server, &alice, Duration::from_secs(30)).await;
     sftp.put("/another", b"x").await.unwrap();
     server.until_used(&alice, (2, 2001)).await;
+}
+
+async fn a_file_that_is_linked_while_it_is_written_is_counted_right(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    let mut sftp = server.sftp_of(&alice).await;
+    for (name, end) in [("cut", 0), ("grown", 5000), ("same", 1000)] {
+        let path = format!("/{name}");
+        let handle = sftp.open(&path, flags::PUT).await.unwrap();
+        sftp.write(&handle, 0, &[7; 1000]).await.unwrap();
+        let link = Fields::new().string("hardlink@openssh.com").string(&path);
+        sftp.request(200, link.string(format!("{path}-2"))).await.unwrap();
+        sftp.set(&path, Attributes { size: Some(end), ..Attributes::default() }).await.unwrap();
+        sftp.close(&handle).await.unwrap();
+    }
+    assert_eq!(on_disk(&alice.home), (6, 12_000));
+    server.until_used(&alice, (6, 12_000)).await;
 }

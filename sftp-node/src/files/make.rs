@@ -1,7 +1,7 @@
 //! Making directories and links.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::Links;
+use ferryd_storage::{Links, Place};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
@@ -80,13 +80,23 @@ impl UserFiles {
             return Err(Fault::failed("only regular files can be linked"));
         }
         let mut room = self.reserve_copy(entry.size).await?;
-        source.make_hard_link(target.as_ref()).await?;
-        room.settle(Delta::came(entry.size)).await;
+        let delta = self.link_counted(source.as_ref(), target.as_ref()).await?;
+        room.settle(delta).await;
         self.audit().command(&Command::between(
             CommandSender::Symlink,
             &source.real_path(),
             &target.real_path(),
         ));
         Ok(())
+    }
+
+    /// Makes the link; the file is looked at again, since it may be written meanwhile.
+    async fn link_counted(&self, source: &dyn Place, target: &dyn Place) -> Result<Delta, Fault> {
+        let mut open = self.shared.tally.lock().await;
+        source.make_hard_link(target).await?;
+        match target.stat().await {
+            Ok(entry) => Ok(open.link(&entry)),
+            Err(_) => Ok(Delta::default().doubted()),
+        }
     }
 }

@@ -88,6 +88,8 @@ struct Writing {
     file: bool,
     /// Whether its last name is gone: what is written then is stored nowhere.
     gone: bool,
+    /// Whether it got another name meanwhile: of that one other bytes are in the counters.
+    linked: bool,
     uploads: usize,
 }
 
@@ -106,6 +108,7 @@ impl Open {
             counted: Arc::new(AtomicU64::new(replaced.unwrap_or(0))),
             file: replaced.is_some(),
             gone: false,
+            linked: false,
             uploads: 0,
         });
         writing.uploads += 1;
@@ -122,7 +125,16 @@ impl Open {
         let counted = writing.counted.swap(entry.size, Ordering::AcqRel);
         let delta = Delta { files, ..Delta::resized(counted, entry.size, entry.links) };
         // Removed, but not here: another node did it and knew nothing of the upload.
-        Some(if entry.links == 0 { delta.doubted() } else { delta })
+        let unknown = entry.links == 0 || writing.linked;
+        Some(if unknown { delta.doubted() } else { delta })
+    }
+
+    /// Notes that a file got another name; returns what that changes.
+    pub fn link(&mut self, entry: &Entry) -> Delta {
+        let came = Delta::came(entry.size);
+        let Some(writing) = self.0.get_mut(&entry.stamp) else { return came };
+        writing.linked = true;
+        came.doubted()
     }
 
     /// Notes the end of an upload.
@@ -215,6 +227,16 @@ mod tests {
         let grown = open.measure(&linked(130)).unwrap();
         assert_eq!((grown.size, grown.certainty), (30, Certainty::Doubtful));
         assert_eq!(Open::default().remove(&linked(40)), Delta::went(40));
+    }
+
+    #[test]
+    fn a_file_that_gets_a_name_while_it_is_written_is_in_doubt() {
+        let mut open = Open::default();
+        assert_eq!(open.link(&entry(40)), Delta::came(40));
+        open.start(FILE, None);
+        assert_eq!(open.link(&entry(40)), Delta::came(40).doubted());
+        let cut = open.measure(&Entry { links: 2, ..entry(0) }).unwrap();
+        assert_eq!((cut.size, cut.certainty), (0, Certainty::Doubtful), "40 are still counted");
     }
 
     #[test]
