@@ -13,6 +13,7 @@ use tempfile::TempDir;
 both_topologies!(
     the_sample_of_an_external_program_runs_as_it_is,
     the_sample_of_a_pre_login_program_runs_as_it_is,
+    nulls_in_an_answer_before_a_login_keep_what_they_name,
     the_samples_of_question_programs_run_as_they_are,
     nothing_is_left_running_after_a_refusal,
     a_name_with_quotes_and_newlines_reaches_a_program_as_it_is,
@@ -100,6 +101,20 @@ fi
     let mut connection = Connection::open(server.sftp()).await;
     assert!(!connection.offer_key(&test.name, client_key()).await, "switched off by the program");
     server.login(&other).await;
+}
+
+async fn nulls_in_an_answer_before_a_login_keep_what_they_name(topology: Topology) {
+    let script = Script::new("#!/bin/sh\ncat \"$0.answer\"\n");
+    let config = json!({ "data_provider": { "pre_login_program": script.path() } });
+    let server = Server::with(topology, config).await;
+    let alice = server.user_with("alice", json!({ "quota_size": 1000, "quota_files": 7 })).await;
+    let nulls = r#"{"status":null,"quota_size":null,"home_dir":null,"filesystem":null}"#;
+    for answer in ["null\n", nulls] {
+        std::fs::write(script.path().with_extension("answer"), answer).unwrap();
+        server.login(&alice).await;
+        let (_, users) = server.call("GET", "/api/v1/user?username=alice", "").await;
+        assert_eq!((&users[0]["status"], &users[0]["quota_size"]), (&json!(1), &json!(1000)));
+    }
 }
 
 async fn the_samples_of_question_programs_run_as_they_are(topology: Topology) {

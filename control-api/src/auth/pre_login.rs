@@ -45,7 +45,7 @@ impl PreLoginProgram {
             .output(&invocation)
             .await
             .map_err(|fault| refused(fault.to_string()).context("pre-login program"))?;
-        if output.trim_ascii().is_empty() {
+        if changes_nothing(&output) {
             return Ok(account);
         }
         accounts
@@ -53,4 +53,9 @@ impl PreLoginProgram {
             .await
             .map_err(|fault| refusal(&fault, "answer of the pre-login program"))
     }
+}
+
+/// A program that builds its answer as a value and has none prints `null`.
+fn changes_nothing(output: &[u8]) -> bool {
+    matches!(output.trim_ascii(), b"" | b"null")
 }

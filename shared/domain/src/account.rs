@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{QuotaLimit, QuotaUsage, Secret, StorageSettings, Username};
-use json::null_as_default;
+use json::{null_as_default, nulls_as_default, object_or_default};
 
 /// `Account::status` of an account that may log in.
 pub const ACTIVE: i32 = 1;
@@ -61,7 +61,7 @@ pub struct Account {
     #[serde(deserialize_with = "null_as_default")]
     pub quota_files: i64,
     /// Directory -> names of permissions; the nearest ancestor with an entry counts alone.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "nulls_as_default")]
     pub permissions: BTreeMap<String, Vec<String>>,
     /// Owned by the server.
     #[serde(deserialize_with = "null_as_default")]
@@ -82,10 +82,10 @@ pub struct Account {
     #[serde(deserialize_with = "null_as_default")]
     pub last_login: i64,
     /// Addresses, login methods and file extensions.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object_or_default")]
     pub filters: Filters,
     /// Where the files live.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object_or_default")]
     pub filesystem: StorageSettings,
 }
 

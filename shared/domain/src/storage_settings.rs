@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::json::null_as_default;
+use crate::account::json::{null_as_default, object_or_default};
 
 /// Kind of storage, by the number used in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,12 +45,13 @@ impl TryFrom<i32> for StorageProvider {
 #[serde(default)]
 pub struct StorageSettings {
     /// Which of the three is used.
+    #[serde(deserialize_with = "null_as_default")]
     pub provider: StorageProvider,
     /// Used with [`StorageProvider::S3`].
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object_or_default")]
     pub s3config: S3Settings,
     /// Used with [`StorageProvider::Gcs`].
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object_or_default")]
     pub gcsconfig: GcsSettings,
 }
 

@@ -27,9 +27,11 @@ async fn an_empty_answer_changes_nothing() {
     let bed = bed().await;
     let before = bed.stored("bob").await;
     bed.password("bob", "secret").await.unwrap();
-    bed.write("answer", " \n\t");
-    bed.password("bob", "secret").await.unwrap();
-    assert_eq!(bed.stored("bob").await, before);
+    for answer in [" \n\t", "null\n", r#"{"status":null,"password":null,"home_dir":null}"#] {
+        bed.write("answer", answer);
+        bed.password("bob", "secret").await.unwrap();
+        assert_eq!(bed.stored("bob").await, before, "{answer}");
+    }
 }
 
 #[tokio::test]

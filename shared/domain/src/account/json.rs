@@ -1,6 +1,10 @@
 //! JSON habits of the account: `null` counts as empty, empty members are left out.
 
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::{Account, Fault, Secret};
 
@@ -14,6 +18,34 @@ where
     T: Default + Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The same for an object, also for each of its members.
+///
+/// # Errors
+/// Those of the members' type.
+pub fn nulls_as_default<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    let members: BTreeMap<String, Option<T>> = null_as_default(deserializer)?;
+    Ok(members.into_iter().map(|(name, member)| (name, member.unwrap_or_default())).collect())
+}
+
+/// Reads a field that is an object or `null`, which means its default. Without this a list would
+/// do for an object, its members in the order of the fields.
+///
+/// # Errors
+/// Those of the field's own type.
+pub fn object_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + DeserializeOwned,
+{
+    let object: Option<serde_json::Map<String, Value>> = Option::deserialize(deserializer)?;
+    let read = |object| serde_json::from_value(Value::Object(object)).map_err(D::Error::custom);
+    object.map_or_else(|| Ok(T::default()), read)
 }
 
 /// Tells whether a secret is empty, so that it is left out.
@@ -33,8 +65,8 @@ pub fn parse_account(text: &[u8]) -> Result<Account, Fault> {
 ///
 /// # Errors
 /// `InvalidInput` for anything else: an empty body, `null`, a list, a bare string.
-pub fn parse_object(text: &[u8]) -> Result<serde_json::Value, Fault> {
-    let value: serde_json::Value = serde_json::from_slice(text).map_err(invalid_json)?;
+pub fn parse_object(text: &[u8]) -> Result<Value, Fault> {
+    let value: Value = serde_json::from_slice(text).map_err(invalid_json)?;
     if value.is_object() { Ok(value) } else { Err(Fault::invalid("a JSON object is expected")) }
 }
 
@@ -51,11 +83,13 @@ mod tests {
     fn null_counts_as_empty_and_unknown_fields_are_ignored() {
         let account = parse_account(
             br#"{"username":"u","permissions":null,"filters":null,"public_keys":null,"x":1,
-                 "filesystem":{"provider":0,"s3config":null}}"#,
+                 "filesystem":{"provider":null,"s3config":null}}"#,
         )
         .unwrap();
         assert_eq!(account.username.as_str(), "u");
         assert!(account.permissions.is_empty() && account.public_keys.is_empty());
+        let account = parse_account(br#"{"permissions":{"/":["*"],"/a":null}}"#).unwrap();
+        assert_eq!(account.permissions["/a"], Vec::<String>::new());
     }
 
     #[test]
@@ -69,6 +103,9 @@ mod tests {
             r#"{"uid":1.5}"#,
             r#"{"quota_size":99999999999999999999}"#,
             r#"{"permissions":["*"]}"#,
+            r#"{"filters":[]}"#,
+            r#"{"filesystem":[0]}"#,
+            r#"{"filesystem":{"s3config":[]}}"#,
             &"[".repeat(100_000),
         ] {
             assert!(parse_account(text.as_bytes()).is_err(), "{}", &text[..text.len().min(40)]);

@@ -8,8 +8,9 @@ use crate::{Account, Fault};
 /// Objects that are merged field by field; every other value is replaced as a whole.
 const MERGED: [&str; 4] = ["filters", "filesystem", "s3config", "gcsconfig"];
 
-/// Returns `stored` with the fields of `body` laid over it. What only the server may change and
-/// the name stay as they were; `permissions` that are missing or empty keep the stored ones.
+/// Returns `stored` with the fields of `body` laid over it. `null` clears a list and keeps any
+/// other value. What only the server may change and the name stay as they were; `permissions` that
+/// are missing or empty keep the stored ones.
 ///
 /// # Errors
 /// `InvalidInput` for a body that is no JSON object or has a field of a wrong type.
@@ -38,7 +39,7 @@ fn lay_over(base: &mut Map<String, Value>, overlay: Map<String, Value>) {
             {
                 lay_over(below, above);
             }
-            (Some(Value::Object(_)), Value::Null) if MERGED.contains(&name.as_str()) => {}
+            (Some(below), Value::Null) if !below.is_array() => {}
             (_, value) => {
                 base.insert(name, value);
             }
@@ -85,6 +86,18 @@ mod tests {
         .unwrap();
         assert!(merged.public_keys.is_empty() && merged.filters.file_extensions.is_empty());
         assert_eq!(merged.permissions.len(), 1);
+    }
+
+    #[test]
+    fn null_clears_a_list_and_keeps_what_is_none() {
+        let stored = Account { status: 1, quota_size: 9, home_dir: "/home".into(), ..stored() };
+        let nulls = br#"{"status":null,"quota_size":null,"home_dir":null,"permissions":null,
+            "filters":null,"filesystem":null,"password":null,"public_keys":null}"#;
+        let expected = Account { public_keys: Vec::new(), ..stored.clone() };
+        assert_eq!(merge(&stored, nulls).unwrap(), expected);
+        let merged = merge(&stored, br#"{"filters":{"allowed_ip":null}}"#).unwrap();
+        assert!(merged.filters.allowed_ip.is_empty());
+        assert_eq!(merged.filters.file_extensions, stored.filters.file_extensions);
     }
 
     #[test]
