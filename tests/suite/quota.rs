@@ -28,6 +28,7 @@ both_topologies!(
     a_size_that_is_set_is_accounted,
     a_scan_during_an_upload_does_not_count_it_twice,
     a_file_that_is_linked_while_it_is_written_is_counted_right,
+    an_overwrite_of_a_file_that_has_gone_needs_room_for_a_file,
 );
 
 /// Files and bytes below a folder; what vanishes meanwhile counts nothing.
@@ -274,4 +275,39 @@ async fn a_file_that_is_linked_while_it_is_written_is_counted_right(topology: To
     }
     assert_eq!(on_disk(&alice.home), (6, 12_000));
     server.until_used(&alice, (6, 12_000)).await;
+}
+
+async fn an_overwrite_of_a_file_that_has_gone_needs_room_for_a_file(topology: Topology) {
+    for mode in [1, 2] {
+        let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
+        let limits = json!({ "quota_files": 2, "quota_size": 1000 });
+        let alice = server.user_with("alice", limits).await;
+        let mut sftp = server.sftp_of(&alice).await;
+        sftp.put("/old", b"content").await.unwrap();
+        let overwrites = [sftp.open("/old", flags::PUT).await, sftp.open("/old", flags::PUT).await];
+        sftp.remove("/old").await.unwrap();
+        for name in ["/a", "/b"] {
+            sftp.put(name, b"x").await.unwrap();
+        }
+        let [first, second] = overwrites.map(Result::unwrap);
+        sftp.write(&first, 0, b"new").await.unwrap();
+        let refused = sftp.close(&first).await.unwrap_err();
+        assert!(refused.text.contains("quota"), "mode {mode}: {}", refused.text);
+        assert!(!alice.has("old"));
+        // With room again the other one comes through, though it holds all bytes that are left.
+        sftp.remove("/a").await.unwrap();
+        sftp.write(&second, 0, &[7; 998]).await.unwrap();
+        sftp.close(&second).await.unwrap();
+        server.until_used(&alice, (2, 999)).await;
+        // A part that is broken off makes no file more either.
+        let third = sftp.open("/old", flags::WRITE).await.unwrap();
+        sftp.remove("/old").await.unwrap();
+        sftp.put("/a", b"x").await.unwrap();
+        sftp.write(&third, 0, b"cut").await.unwrap();
+        sftp.connection().close().await;
+        drop(sftp);
+        until("the temporary file to go", async || (on_disk(&alice.home).0 == 2).then_some(()))
+            .await;
+        server.until_used(&alice, (2, 2)).await;
+    }
 }

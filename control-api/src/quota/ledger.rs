@@ -147,11 +147,7 @@ impl Ledger {
         let reserved = self.reserved.get(&request.username).copied().unwrap_or_default();
         let usage =
             self.with_pending(&request.username, stored).changed_by(reserved.size, reserved.files);
-        let allowed = match request.files {
-            0 => limit.allows_bytes(usage),
-            _ => limit.allows_new_file(usage),
-        };
-        if !allowed {
+        if !limit.allows(usage, request.bytes, request.files) {
             return None;
         }
         let left = limit.remaining_bytes(usage);

@@ -17,6 +17,8 @@ pub(super) struct Room {
     transfer: TransferId,
     /// Bytes of growth that are granted; `u64::MAX` without a limit on bytes.
     granted: u64,
+    /// Whether it may make a file.
+    file: bool,
     held: Held,
 }
 
@@ -36,8 +38,10 @@ impl UserFiles {
     /// `QuotaExceeded`, `Unavailable`.
     pub(super) async fn reserve(&self, new_files: u32) -> Result<Room, Fault> {
         let mut room = self.room();
-        if self.shared.account.quota_limit().is_limited() {
+        let limit = self.shared.account.quota_limit();
+        if limit.is_limited() {
             room.granted = room.ask(1, new_files).await?;
+            room.file = new_files > 0 || limit.files <= 0;
         }
         Ok(room)
     }
@@ -70,6 +74,7 @@ impl UserFiles {
             files: self.clone(),
             transfer: self.shared.context.new_transfer(),
             granted: u64::MAX,
+            file: true,
             held: Held::Nothing,
         }
     }
@@ -140,6 +145,23 @@ impl Room {
             Err(fault) if fault.kind() == FaultKind::QuotaExceeded => Err(exceeded()),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Makes sure that the transfer may make a file: the one that it was to replace has gone.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, `Unavailable`.
+    pub async fn grow_by_a_file(&mut self) -> Result<(), Fault> {
+        if !self.file {
+            self.ask(0, 1).await?;
+            self.file = true;
+        }
+        Ok(())
+    }
+
+    /// Tells whether the transfer may make a file without asking.
+    pub fn has_file(&self) -> bool {
+        self.file
     }
 
     /// Returns how far the transfer may grow without asking.

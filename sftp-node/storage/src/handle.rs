@@ -106,6 +106,13 @@ pub trait WriteHandle: fmt::Debug + Send + Sync + 'static {
     /// `Failed` when the disk fails.
     async fn abort(&self) -> Result<(), Fault>;
 
+    /// Ends an upload of which nothing is kept, whatever its mode is. What went straight into the
+    /// target stays there.
+    ///
+    /// # Errors
+    /// `Failed` when the disk fails.
+    async fn discard(&self) -> Result<(), Fault>;
+
     /// Tells whether a file was there when this one was opened, and its size then.
     fn replaced(&self) -> Option<u64>;
 

@@ -57,6 +57,7 @@ macro_rules! control_plane_contract {
             grants_end_with_their_session
             an_account_without_limits_is_granted_everything
             uploads_at_once_cannot_pass_the_limit_on_files
+            a_file_alone_needs_no_bytes
             a_connection_is_closed_through_its_node
             a_scan_runs_on_a_node_and_replaces_the_counters
             reports_and_events_are_taken

@@ -17,14 +17,19 @@ impl QuotaLimit {
         self.size > 0 || self.files > 0
     }
 
-    /// Tells whether one more file may be made at this usage.
-    pub fn allows_new_file(self, usage: QuotaUsage) -> bool {
-        self.allows_bytes(usage) && (self.files <= 0 || usage.files < self.files)
+    /// Tells whether a transfer may be granted this many bytes and new files at this usage. A file
+    /// alone may be made when no bytes are left: the transfer may hold the last ones itself.
+    pub fn allows(self, usage: QuotaUsage, bytes: u64, files: u32) -> bool {
+        let alone = files > 0 && bytes == 0;
+        (alone || self.allows_bytes(usage)) && (files == 0 || self.allows_new_file(usage))
     }
 
-    /// Tells whether a file may grow at this usage.
-    pub fn allows_bytes(self, usage: QuotaUsage) -> bool {
+    fn allows_bytes(self, usage: QuotaUsage) -> bool {
         self.size <= 0 || usage.size < self.size
+    }
+
+    fn allows_new_file(self, usage: QuotaUsage) -> bool {
+        self.files <= 0 || usage.files < self.files
     }
 
     /// Returns how many bytes may still be stored, `None` without a limit.
@@ -61,10 +66,10 @@ mod tests {
     fn limits_are_reached_at_equality() {
         let limit = QuotaLimit { size: 10, files: 2 };
         let at = |size, files| QuotaUsage { size, files };
-        assert!(limit.allows_new_file(at(9, 1)));
-        assert!(!limit.allows_new_file(at(9, 2)));
-        assert!(!limit.allows_bytes(at(10, 0)));
-        assert!(limit.allows_bytes(at(9, 5)));
+        assert!(limit.allows(at(9, 1), 1, 1));
+        assert!(!limit.allows(at(9, 2), 1, 1) && !limit.allows(at(10, 1), 1, 1));
+        assert!(!limit.allows(at(10, 0), 1, 0) && limit.allows(at(9, 5), 1, 0));
+        assert!(limit.allows(at(10, 1), 0, 1) && !limit.allows(at(9, 2), 0, 1));
         assert_eq!(limit.remaining_bytes(at(4, 0)), Some(6));
         assert_eq!(limit.remaining_bytes(at(40, 0)), Some(0));
         assert_eq!(QuotaLimit::default().remaining_bytes(at(4, 0)), None);

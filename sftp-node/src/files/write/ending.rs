@@ -80,8 +80,7 @@ impl Upload {
     async fn replace(&self) -> Result<Left, Fault> {
         let size = self.handle.stat().await?.size;
         for _ in 0..ATTEMPTS {
-            self.counted.store(self.target().await?.map_or(0, |old| old.size), Ordering::Release);
-            self.make_room(size).await?;
+            self.make_room_to_replace(size).await?;
             let mut open = self.files.shared.tally.lock().await;
             let old = self.target().await?;
             if self.fits(size, old.as_ref()).await {
@@ -90,6 +89,21 @@ impl Upload {
             }
         }
         Err(Fault::new(FaultKind::Conflict, "the file is being changed by others"))
+    }
+
+    async fn make_room_to_replace(&self, size: u64) -> Result<(), Fault> {
+        let old = self.target().await?;
+        self.counted.store(old.map_or(0, |old| old.size), Ordering::Release);
+        self.make_room_for_name(old.as_ref()).await?;
+        self.make_room(size).await
+    }
+
+    /// Without an old file the upload makes one more, which it had no need to ask for at its start.
+    async fn make_room_for_name(&self, old: Option<&Entry>) -> Result<(), Fault> {
+        match old {
+            Some(_) => Ok(()),
+            None => self.room.lock().await.grow_by_a_file().await,
+        }
     }
 
     async fn target(&self) -> Result<Option<Entry>, Fault> {
@@ -101,7 +115,9 @@ impl Upload {
     }
 
     async fn fits(&self, size: u64, old: Option<&Entry>) -> bool {
-        size.saturating_sub(old.map_or(0, |old| old.size)) <= self.room.lock().await.granted()
+        let room = self.room.lock().await;
+        let growth = size.saturating_sub(old.map_or(0, |old| old.size));
+        growth <= room.granted() && (old.is_some() || room.has_file())
     }
 
     /// Leaves what was written in place, and counts it.
@@ -123,12 +139,18 @@ impl Upload {
 
     /// Gives up the temporary file, or keeps the part in its place as the mode says.
     async fn give_up(&self) -> Left {
+        let keeps = self.files.shared.write_mode == WriteMode::AtomicKeepPart;
+        if keeps && let Ok(None) = self.target().await {
+            // Refused, nothing is kept below.
+            let _ = self.make_room_for_name(None).await;
+        }
         let mut open = self.files.shared.tally.lock().await;
-        let kept = match self.files.shared.write_mode {
-            WriteMode::AtomicKeepPart => self.part_that_fits().await,
-            WriteMode::Atomic | WriteMode::Direct => None,
+        let kept = if keeps { self.part_that_fits().await } else { None };
+        let ended = match kept {
+            Some(_) => self.handle.abort().await,
+            None => self.handle.discard().await,
         };
-        match (self.handle.abort().await, kept) {
+        match (ended, kept) {
             (Ok(()), Some((size, old))) => published(&mut open, size, old.as_ref()),
             (Ok(()), None) => Left::default(),
             (Err(fault), _) => {
@@ -138,9 +160,13 @@ impl Upload {
         }
     }
 
-    /// Cuts the part to what was granted; returns its size and what it will replace.
+    /// Cuts the part to what was granted; returns its size and what it will replace, nothing where
+    /// no file may be made.
     async fn part_that_fits(&self) -> Option<(u64, Option<Entry>)> {
         let old = self.target().await.ok()?;
+        if old.is_none() && !self.room.lock().await.has_file() {
+            return None;
+        }
         let size = self.handle.stat().await.ok()?.size;
         let granted = self.room.lock().await.granted();
         let most = old.map_or(0, |old| old.size).saturating_add(granted);

@@ -119,6 +119,10 @@ impl WriteHandle for Writer {
         self.run(Upload::abort).await
     }
 
+    async fn discard(&self) -> Result<(), Fault> {
+        self.run(Upload::discard).await
+    }
+
     fn replaced(&self) -> Option<u64> {
         self.upload.replaced()
     }

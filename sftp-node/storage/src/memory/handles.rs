@@ -227,6 +227,10 @@ impl WriteHandle for MemoryWriter {
         self.abort_now()
     }
 
+    async fn discard(&self) -> Result<(), Fault> {
+        self.end().map(drop)
+    }
+
     fn replaced(&self) -> Option<u64> {
         self.replaced
     }

@@ -107,3 +107,13 @@ pub async fn uploads_at_once_cannot_pass_the_limit_on_files(fixture: &dyn Fixtur
     assert_kind(reserve(fixture, request("t3", 1, 1)).await, FaultKind::QuotaExceeded);
     assert_eq!(reserve(fixture, request("t3", 1, 0)).await.ok(), Some(u64::MAX));
 }
+
+/// A transfer that holds the last bytes may still ask for a file.
+pub async fn a_file_alone_needs_no_bytes(fixture: &dyn Fixture) {
+    limited(fixture, 100, 2).await;
+    assert_eq!(reserve(fixture, request("t1", 100, 0)).await.ok(), Some(100));
+    for transfer in ["t1", "t2"] {
+        assert_eq!(reserve(fixture, request(transfer, 0, 1)).await.ok(), Some(0));
+    }
+    assert_kind(reserve(fixture, request("t3", 0, 1)).await, FaultKind::QuotaExceeded);
+}

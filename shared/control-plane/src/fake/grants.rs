@@ -26,10 +26,7 @@ impl Grants {
     ) -> Option<Grant> {
         let reserved = self.of(&request.username);
         let usage = usage.changed_by(reserved.size, reserved.files);
-        let allowed = match request.files {
-            0 => limit.allows_bytes(usage),
-            _ => limit.allows_new_file(usage),
-        };
+        let allowed = limit.allows(usage, request.bytes, request.files);
         let left = limit.remaining_bytes(usage);
         let bytes = left.map_or(0, |left| left.min(request.bytes));
         let room = QuotaUsage {

@@ -112,8 +112,7 @@ impl Upload {
             && !how.truncate
             && let Err(error) = upload.take_over_old_bytes(spot)
         {
-            upload.discard();
-            return Err(error);
+            return upload.discard().and(Err(error));
         }
         Ok(upload)
     }
@@ -175,11 +174,11 @@ impl Upload {
         }
     }
 
-    /// Ends an upload that has not begun: no mode keeps anything of it.
-    fn discard(&self) {
-        if self.end().is_ok() {
-            self.remove_temporary();
-        }
+    /// Ends an upload of which no mode keeps anything.
+    pub(super) fn discard(&self) -> Result<(), Fault> {
+        self.end()?;
+        self.remove_temporary();
+        Ok(())
     }
 
     /// Marks the end, of which there is one; returns the times to set.
