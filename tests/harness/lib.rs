@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
+pub mod agent;
 pub mod binaries;
 pub mod cluster;
 pub mod files;
@@ -19,6 +20,7 @@ pub mod program;
 pub mod python;
 pub mod raw_sftp;
 pub mod raw_ssh;
+pub mod security_key;
 pub mod server;
 pub mod ssh;
 pub mod topology;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::agent::Agent;
 use crate::keys::{KeyPair, client_key};
 use crate::server::Server;
 use crate::users::User;
@@ -37,6 +38,16 @@ impl Server {
         let mut command = self.client("sftp", client_key());
         command.args(options).args(["-P", &self.sftp().port().to_string(), "-b", "-"]);
         command.arg(format!("{}@127.0.0.1", user.name));
+        run(command, batch.as_bytes()).await
+    }
+
+    /// Runs `sftp` with the keys of an agent and no others.
+    pub async fn sftp_with_agent(&self, name: &str, agent: &Agent, batch: &str) -> Said {
+        let mut command = Command::new("sftp");
+        command.args(common()).args(["-o", "BatchMode=yes", "-o", "IdentityFile=none"]);
+        command.arg("-o").arg(format!("IdentityAgent={}", agent.socket().display()));
+        command.args(["-P", &self.sftp().port().to_string(), "-b", "-"]);
+        command.arg(format!("{name}@127.0.0.1")).env_remove("SSH_AUTH_SOCK");
         run(command, batch.as_bytes()).await
     }
 

@@ -39,6 +39,7 @@ mod permissions;
 mod programs;
 mod quota;
 mod rest_users;
+mod security_keys;
 mod sessions;
 mod ssh_commands;
 mod stall;

@@ -1,0 +1,51 @@
+//! Logins with security keys (FIDO): the client of OpenSSH, an agent, and keys without a device.
+
+use ferryd_tests::agent::Agent;
+use ferryd_tests::files::{pattern, temporary_folder};
+use ferryd_tests::security_key::{Kind, SecurityKey, flags};
+use ferryd_tests::{Server, Topology, User, both_topologies};
+use serde_json::json;
+
+both_topologies!(
+    a_security_key_of_either_type_lets_in,
+    a_security_key_lets_in_only_its_own_account,
+);
+
+const KINDS: [Kind; 2] = [Kind::Ed25519, Kind::Ecdsa];
+
+async fn user_with(server: &Server, name: &str, key: &SecurityKey) -> User {
+    server.user_with(name, json!({ "public_keys": [key.line()] })).await
+}
+
+async fn a_security_key_of_either_type_lets_in(topology: Topology) {
+    let server = Server::start(topology).await;
+    let local = temporary_folder("client");
+    let (there, back) = (local.path().join("there"), local.path().join("back"));
+    std::fs::write(&there, pattern(100_003)).unwrap();
+    let batch = format!("put {} file\nget file {}\n", there.display(), back.display());
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        let key = SecurityKey::new(kind).with_flags(flags::PRESENT | flags::VERIFIED);
+        let user = user_with(&server, &format!("user{number}"), &key).await;
+        server.sftp_with_agent(&user.name, &Agent::holding([key]), &batch).await.assert_well();
+        assert!(user.read("file") == pattern(100_003), "{kind:?}");
+        assert!(std::fs::read(&back).unwrap() == pattern(100_003), "{kind:?}");
+        std::fs::remove_file(&back).unwrap();
+    }
+}
+
+async fn a_security_key_lets_in_only_its_own_account(topology: Topology) {
+    let server = Server::start(topology).await;
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        let (key, other) = (SecurityKey::new(kind), SecurityKey::new(kind));
+        let (own, foreign) = (format!("own{number}"), format!("foreign{number}"));
+        user_with(&server, &own, &key).await;
+        user_with(&server, &foreign, &other).await;
+        let agent = Agent::holding([key]);
+        server.sftp_with_agent(&own, &agent, "pwd\n").await.assert_well();
+        let said = server.sftp_with_agent(&foreign, &agent, "pwd\n").await;
+        assert!(!said.well && said.errors.contains("denied"), "{said:?}");
+        // With both at hand the client finds the right one.
+        let both = Agent::holding([SecurityKey::new(kind), other]);
+        server.sftp_with_agent(&foreign, &both, "pwd\n").await.assert_well();
+    }
+}
