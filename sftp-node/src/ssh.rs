@@ -8,6 +8,7 @@ pub(crate) mod first_look;
 mod kexinit;
 mod login;
 mod looked_stream;
+mod offered_key;
 pub(crate) mod offers;
 pub(crate) mod tries;
 

@@ -2,13 +2,14 @@
 
 use ferryd_tests::agent::Agent;
 use ferryd_tests::files::{pattern, temporary_folder};
-use ferryd_tests::security_key::{Kind, SecurityKey, flags};
-use ferryd_tests::{Server, Topology, User, both_topologies};
+use ferryd_tests::security_key::{Flaw, Kind, SecurityKey, flags};
+use ferryd_tests::{Server, Topology, User, both_topologies, until};
 use serde_json::json;
 
 both_topologies!(
     a_security_key_of_either_type_lets_in,
     a_security_key_lets_in_only_its_own_account,
+    a_wrong_signature_of_a_security_key_is_a_failed_login,
 );
 
 const KINDS: [Kind; 2] = [Kind::Ed25519, Kind::Ecdsa];
@@ -48,4 +49,29 @@ async fn a_security_key_lets_in_only_its_own_account(topology: Topology) {
         let both = Agent::holding([SecurityKey::new(kind), other]);
         server.sftp_with_agent(&foreign, &both, "pwd\n").await.assert_well();
     }
+}
+
+async fn a_wrong_signature_of_a_security_key_is_a_failed_login(topology: Topology) {
+    let server = Server::start(topology).await;
+    let flaws = [Flaw::Application, Flaw::Message, Flaw::Flags, Flaw::Counter];
+    let mut failed = 0.0;
+    for kind in KINDS {
+        for flaw in flaws {
+            let name = format!("{kind:?}{flaw:?}");
+            let key = SecurityKey::new(kind).with_flaw(flaw);
+            user_with(&server, &name, &key).await;
+            let said = server.sftp_with_agent(&name, &Agent::holding([key]), "pwd\n").await;
+            assert!(!said.well && said.errors.contains("denied"), "{name}: {said:?}");
+            let record =
+                server.record("connection_failed", |record| record["username"] == *name).await;
+            assert_eq!(record["login_type"], "publickey", "{record}");
+            failed += 1.0;
+            until("the count of failed logins", async || {
+                let count = server.metric("sftpgo_public_key_login_ko_total").await;
+                (count == Some(failed)).then_some(())
+            })
+            .await;
+        }
+    }
+    assert_eq!(server.metric("sftpgo_public_key_login_ok_total").await.unwrap_or(0.0), 0.0);
 }

@@ -22,14 +22,8 @@ use crate::files::UserFiles;
 use crate::listener::serve::{Connection, login_failed};
 use crate::session::Session;
 use crate::session::transfers::Transfers;
+use crate::ssh::offered_key::OfferedKey;
 use crate::ssh::offers::allowed_tries;
-
-/// A key that the control plane has looked at.
-struct KnownKey {
-    username: Username,
-    key: String,
-    outcome: Result<LoginOutcome, Fault>,
-}
 
 /// The state of a login.
 pub(crate) struct Login {
@@ -37,7 +31,7 @@ pub(crate) struct Login {
     connection: Arc<Connection>,
     client: Option<String>,
     /// Boxed, as it goes away with the login and the connection stays.
-    offered: Option<Box<KnownKey>>,
+    offered: Option<Box<OfferedKey>>,
     counted_keys: HashSet<String>,
     dialog: Option<(Username, Box<dyn LoginDialog>)>,
     /// Whether the methods were asked for.
@@ -67,11 +61,13 @@ impl Login {
 
     /// Answers the request that asks for the methods (RFC 4252 section 5.2). The first is free.
     pub fn none(&mut self, _user: &str) -> Auth {
+        self.offered = None;
         if std::mem::replace(&mut self.asked, true) { self.reject() } else { self.tell_methods() }
     }
 
     /// Checks a password.
     pub async fn password(&mut self, user: &str, password: &str) -> Auth {
+        self.offered = None;
         let credential = Credential::Password(Secret::new(password.to_owned()));
         metrics::login_attempt(LoginMethod::Password);
         let checked = self.check(user, credential).await;
@@ -92,14 +88,14 @@ impl Login {
         if !self.knows(&username, &key) {
             self.count_key(&key);
             let outcome = self.check(user, Credential::PublicKey(key.clone())).await;
-            self.offered = Some(Box::new(KnownKey { username, key, outcome }));
-            if let Some(Err(fault)) = self.offered.as_ref().map(|known| &known.outcome) {
-                let fault = fault.clone();
+            let offered = OfferedKey::new(username, key, self.connection.peer.ip(), outcome);
+            let offered = self.offered.insert(Box::new(offered));
+            if let Some(fault) = offered.refusal().cloned() {
                 return self.refuse(user, LoginMethod::PublicKey, &fault);
             }
         }
         match &self.offered {
-            Some(known) if known.outcome.is_ok() => Auth::Accept,
+            Some(offered) if offered.would_do() => Auth::Accept,
             _ => self.reject(),
         }
     }
@@ -108,16 +104,17 @@ impl Login {
     pub async fn key_verified(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Auth {
         let username = Username::stored(user);
         let known = key_line(key.public_key).is_ok_and(|key| self.knows(&username, &key));
-        let outcome = match self.offered.take() {
-            Some(offered) if known => offered.outcome,
-            _ => Err(refused("the signed key was not offered before")),
-        };
+        let offered = self.offered.take().filter(|_| known);
+        let outcome = offered
+            .and_then(|offered| offered.proven())
+            .unwrap_or_else(|| Err(refused("the signed key was not offered before")));
         self.conclude(user, LoginMethod::PublicKey, outcome).await
     }
 
     /// Starts or continues a question-and-answer login (RFC 4256).
     pub async fn dialog(&mut self, user: &str, answers: Option<Vec<Bytes>>) -> Auth {
         let method = LoginMethod::KeyboardInteractive;
+        self.offered = None;
         if !self.context.offers.methods.contains(&MethodKind::KeyboardInteractive) {
             return self.reject();
         }
@@ -167,7 +164,7 @@ impl Login {
     }
 
     fn knows(&self, username: &Username, key: &str) -> bool {
-        self.offered.as_ref().is_some_and(|known| known.username == *username && known.key == key)
+        self.offered.as_ref().is_some_and(|offered| offered.is(username, key))
     }
 
     /// An attempt is counted once per key, when it is first offered.
