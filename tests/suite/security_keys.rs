@@ -10,6 +10,7 @@ both_topologies!(
     a_security_key_of_either_type_lets_in,
     a_security_key_lets_in_only_its_own_account,
     a_wrong_signature_of_a_security_key_is_a_failed_login,
+    a_key_whose_line_demands_verification_lets_nobody_in,
 );
 
 const KINDS: [Kind; 2] = [Kind::Ed25519, Kind::Ecdsa];
@@ -74,4 +75,24 @@ async fn a_wrong_signature_of_a_security_key_is_a_failed_login(topology: Topolog
         }
     }
     assert_eq!(server.metric("sftpgo_public_key_login_ok_total").await.unwrap_or(0.0), 0.0);
+}
+
+/// The flag cannot be seen behind russh, so the demand cannot be met.
+async fn a_key_whose_line_demands_verification_lets_nobody_in(topology: Topology) {
+    let server = Server::start(topology).await;
+    for kind in KINDS {
+        let key = SecurityKey::new(kind).with_flags(flags::PRESENT | flags::VERIFIED);
+        let line = key.line();
+        let lines = json!({ "public_keys": [format!("no-pty,verify-required {line}")] });
+        let user = server.user_with(&format!("{kind:?}"), lines).await;
+        let agent = Agent::holding([key]);
+        let said = server.sftp_with_agent(&user.name, &agent, "pwd\n").await;
+        assert!(!said.well && said.errors.contains("denied"), "{said:?}");
+        let record =
+            server.record("connection_failed", |record| record["username"] == *user.name).await;
+        assert!(record["error"].as_str().unwrap().contains("verify-required"), "{record}");
+        let fields = json!({ "public_keys": [format!("no-pty {line}")] });
+        server.rest().update_user(user.id, &fields).await.unwrap();
+        server.sftp_with_agent(&user.name, &agent, "pwd\n").await.assert_well();
+    }
 }

@@ -61,21 +61,33 @@ impl Auth {
     }
 }
 
-/// Looks for a key among those of an account; comments and options do not matter.
+/// Looks for a key among those of an account; comments and most options do not matter. Whether a
+/// security key has verified its user is told by the signature alone, which nobody shows us: a
+/// line that demands it lets nobody in.
 pub(super) fn check_key(account: &Account, line: &str) -> Result<(), Fault> {
     let offered = PublicKeyLine::parse(line).map_err(|fault| refused(fault.to_string()))?;
-    let has = account
-        .public_keys
-        .iter()
-        .any(|stored| PublicKeyLine::parse(stored).is_ok_and(|key| key.blob == offered.blob));
-    if has { Ok(()) } else { Err(refused("the key is not one of the account")) }
+    let mut same = lines_of(account, &offered).peekable();
+    if same.peek().is_none() {
+        return Err(refused("the key is not one of the account"));
+    }
+    match same.any(|stored| !stored.demands_verification) {
+        true => Ok(()),
+        false => Err(refused("verify-required is set for the key and cannot be checked")),
+    }
 }
 
 /// Adds a key to an account that does not have it.
 pub(super) fn add_key(account: &mut Account, line: &str) {
-    if check_key(account, line).is_err() {
+    let has = PublicKeyLine::parse(line)
+        .is_ok_and(|offered| lines_of(account, &offered).next().is_some());
+    if !has {
         account.public_keys.push(line.to_owned());
     }
+}
+
+fn lines_of(account: &Account, offered: &PublicKeyLine) -> impl Iterator<Item = PublicKeyLine> {
+    let stored = account.public_keys.iter().flat_map(|line| PublicKeyLine::parse(line));
+    stored.filter(|stored| stored.blob == offered.blob)
 }
 
 #[cfg(test)]

@@ -189,6 +189,19 @@ async fn keys_are_compared_without_options_and_comment() {
 }
 
 #[tokio::test]
+async fn a_line_that_demands_verification_lets_nobody_in() {
+    let key = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIJxBW5jVQ0nn8FqBTMUp5F3c4kiUpbA/jyc6gTL5sFlZAAAABHNzaDo=";
+    let demanding = format!("verify-required {key}");
+    let bed = Bed::new(Scripts::default()).await;
+    bed.add(Account { public_keys: vec![demanding.clone()], ..bob() }).await;
+    assert_refused(bed.key("bob", key, "c1").await, "verify-required");
+    let both = vec![demanding, key.to_owned()];
+    let eve = Account { username: Username::stored("eve"), public_keys: both, ..bob() };
+    bed.add(eve).await;
+    bed.key("eve", key, "c2").await.unwrap();
+}
+
+#[tokio::test]
 async fn disabled_expired_and_homeless_accounts_are_refused() {
     let bed = Bed::new(Scripts::default()).await;
     bed.add(Account { username: Username::stored("off"), status: 0, ..bob() }).await;

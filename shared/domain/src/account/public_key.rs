@@ -1,4 +1,5 @@
-//! One `authorized_keys` line: its algorithm and its key blob. Options and comment are ignored.
+//! One `authorized_keys` line: its algorithm, its key blob, and what it demands of who signs. Other
+//! options and the comment are ignored.
 
 use base64::Engine;
 
@@ -11,6 +12,8 @@ pub struct PublicKeyLine {
     pub algorithm: String,
     /// The key in wire form (RFC 4253 section 6.6).
     pub blob: Vec<u8>,
+    /// Whether it is a security key that has to know who signs (`verify-required`).
+    pub demands_verification: bool,
 }
 
 /// Algorithms and how many fields follow the name in the blob.
@@ -35,40 +38,59 @@ impl PublicKeyLine {
         if line.contains(['\n', '\r', '\0']) {
             return Err(Fault::invalid("more than one line"));
         }
-        let (algorithm, fields, encoded) =
-            find_algorithm(line).ok_or_else(|| Fault::invalid("no known key type"))?;
+        let words = split_words(line);
+        let (options, (algorithm, fields, encoded)) =
+            find_algorithm(&words).ok_or_else(|| Fault::invalid("no known key type"))?;
         let blob = base64::engine::general_purpose::STANDARD
             .decode(encoded)
             .map_err(|_| Fault::invalid("the key is not base64"))?;
         if !has_shape(&blob, algorithm, fields) {
             return Err(Fault::invalid("the key does not have the form of its type"));
         }
-        Ok(Self { algorithm: algorithm.to_owned(), blob })
+        let demands_verification =
+            algorithm.starts_with("sk-") && has_option(options, "verify-required");
+        Ok(Self { algorithm: algorithm.to_owned(), blob, demands_verification })
     }
 }
 
-/// Returns the algorithm, its number of fields, and the word behind it.
-fn find_algorithm(line: &str) -> Option<(&'static str, usize, &str)> {
-    let words = split_words(line);
-    words.windows(2).take(2).find_map(|pair| match pair {
-        [name, encoded] => ALGORITHMS
-            .into_iter()
-            .find(|(known, _)| known == name)
-            .map(|(known, fields)| (known, fields, *encoded)),
+/// An algorithm, its number of fields, and the word behind it.
+type Found<'a> = (&'static str, usize, &'a str);
+
+/// Returns the word with the options, empty without them, and what follows.
+fn find_algorithm<'a>(words: &[&'a str]) -> Option<(&'a str, Found<'a>)> {
+    let key = |name: &str, encoded: &'a str| {
+        let (known, fields) = ALGORITHMS.into_iter().find(|(known, _)| *known == name)?;
+        Some((known, fields, encoded))
+    };
+    let bare = match *words {
+        [name, encoded, ..] => key(name, encoded),
         _ => None,
-    })
+    };
+    match *words {
+        [options, name, encoded, ..] if bare.is_none() => Some((options, key(name, encoded)?)),
+        _ => bare.map(|found| ("", found)),
+    }
 }
 
-/// Splits at blanks outside of double quotes, as options may hold quoted blanks. A quote behind a
-/// backslash is part of what is quoted.
+/// Tells whether an option without value is set. As in sshd, case does not matter.
+fn has_option(options: &str, name: &str) -> bool {
+    split_unquoted(options, &[',']).into_iter().any(|option| option.eq_ignore_ascii_case(name))
+}
+
 fn split_words(line: &str) -> Vec<&str> {
+    split_unquoted(line, &[' ', '\t'])
+}
+
+/// Splits outside of double quotes, as options may hold quoted blanks and commas. A quote behind a
+/// backslash is part of what is quoted.
+fn split_unquoted<'a>(line: &'a str, at: &[char]) -> Vec<&'a str> {
     let (mut quoted, mut escapes) = (false, false);
     line.split(|letter: char| {
         if letter == '"' && !escapes {
             quoted = !quoted;
         }
         escapes = letter == '\\';
-        !quoted && (letter == ' ' || letter == '\t')
+        !quoted && at.contains(&letter)
     })
     .filter(|word| !word.is_empty())
     .collect()
@@ -115,6 +137,27 @@ mod tests {
         ] {
             assert_eq!(PublicKeyLine::parse(&line).unwrap(), bare, "{line}");
         }
+    }
+
+    const SECURITY_KEY: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIJxBW5jVQ0nn8FqBTMUp5F3c4kiUpbA/jyc6gTL5sFlZAAAABHNzaDo=";
+
+    #[test]
+    fn a_security_key_may_demand_verification() {
+        for (options, demands) in [
+            ("", false),
+            ("no-touch-required ", false),
+            ("verify-required ", true),
+            ("no-pty,Verify-Required,restrict ", true),
+            ("command=\"a,b\",verify-required ", true),
+            ("command=\"a,verify-required,b\" ", false),
+            ("no-verify-required ", false),
+        ] {
+            let line = format!("{options}{SECURITY_KEY} verify-required");
+            let parsed = PublicKeyLine::parse(&line).unwrap();
+            assert_eq!(parsed.demands_verification, demands, "{line}");
+        }
+        let plain = format!("verify-required ssh-ed25519 {KEY}");
+        assert!(!PublicKeyLine::parse(&plain).unwrap().demands_verification);
     }
 
     #[test]
