@@ -164,11 +164,11 @@ impl Quota {
     /// `QuotaExceeded` when nothing is left, `NotFound` for an unknown user.
     pub async fn reserve(&self, request: &GrantRequest) -> Result<Grant, Fault> {
         if self.tracking == Tracking::Off {
-            return Ok(Grant { bytes: u64::MAX });
+            return Ok(Grant { bytes: u64::MAX, files: request.files });
         }
         let limit = self.limit_of(&request.username, Some(&request.connection)).await?;
         if !limit.is_limited() {
-            return Ok(Grant { bytes: u64::MAX });
+            return Ok(Grant { bytes: u64::MAX, files: request.files });
         }
         let _still = self.moving.read().await;
         let stored = self.stored(&request.username).await?;

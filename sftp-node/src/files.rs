@@ -16,6 +16,7 @@ mod names;
 mod permit;
 mod quota;
 mod read;
+mod spare_room;
 mod stat;
 pub(crate) mod tally;
 pub(crate) mod throttle;
@@ -35,6 +36,7 @@ use crate::session::Protocol;
 use crate::session::transfers::Transfers;
 use audit::Audit;
 use permit::Permit;
+use spare_room::SpareRoom;
 use tally::Tally;
 use throttle::UserThrottle;
 
@@ -60,6 +62,7 @@ struct Shared {
     throttle: Arc<UserThrottle>,
     tally: Arc<Tally>,
     pace: Pace,
+    spare_room: Arc<SpareRoom>,
     write_mode: WriteMode,
     ignore_attributes: bool,
     stats_at_once: bool,
@@ -109,6 +112,7 @@ impl UserFiles {
             throttle: context.throttles.of(account),
             tally: context.tallies.of(&account.username),
             pace: Pace::default(),
+            spare_room: Arc::default(),
             account: Arc::clone(account),
             context: Arc::clone(context),
             connection: connection.clone(),

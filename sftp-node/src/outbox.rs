@@ -85,13 +85,9 @@ impl Outbox {
         self.changes.tell(change).await;
     }
 
-    /// Hands over a usage change that ends no grant. One of many that come at this pace returns at
-    /// once, and is told together with others.
-    pub async fn count(&self, change: UsageChange, pace: &Pace) {
-        if !self.changes.control.counts_lightly() && pace.is_fast() {
-            return self.changes.gathered.add(change);
-        }
-        self.change_usage(change).await;
+    /// Notes a change; tells whether it is one of so many that they are better told together.
+    pub fn gathers(&self, pace: &Pace) -> bool {
+        !self.changes.control.counts_lightly() && pace.is_fast()
     }
 
     /// Hands over a usage change that nobody waits for; never waits.
@@ -99,8 +95,8 @@ impl Outbox {
         self.changes.push(change);
     }
 
-    /// Hands over a usage change of nothing, which ends no grant; never waits.
-    pub fn mention(&self, change: UsageChange) {
+    /// Hands over a usage change that ends no grant and is told together with others; never waits.
+    pub fn gather(&self, change: UsageChange) {
         self.changes.gathered.add(change);
     }
 

@@ -173,6 +173,7 @@ impl Session {
         if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {
             tracing::warn!(sender = "sftpd", connection_id = %self.id, "a channel does not end");
         }
+        self.files.give_back_room().await;
         context.outbox.all_told().await;
         context.registry.remove(&self.id);
         if let Err(fault) = context.control.close_session(self.id.clone()).await {

@@ -20,6 +20,9 @@ const DEBT_LIFETIME: Duration = Duration::from_secs(60);
 const LARGEST_GIFT: u64 = 256 << 10;
 /// but no larger part than this of what is left.
 const GIFT_PART: u64 = 1024;
+/// The same for files.
+const LARGEST_GIFT_OF_FILES: u32 = 64;
+const GIFT_PART_OF_FILES: u32 = 1024;
 
 /// Bytes and files more or fewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,18 @@ struct Reserved {
 /// does not need shall not be missed: it is a small part of what is left.
 fn granted(asked: u64, left: u64) -> u64 {
     left.min(asked.max(LARGEST_GIFT.min(left / GIFT_PART)))
+}
+
+/// The same for files; who makes none gets none.
+fn granted_files(asked: u32, limit: QuotaLimit, usage: QuotaUsage) -> u32 {
+    if asked == 0 {
+        return 0;
+    }
+    if limit.files <= 0 {
+        return asked.max(LARGEST_GIFT_OF_FILES);
+    }
+    let left = u32::try_from(limit.files.saturating_sub(usage.files)).unwrap_or(u32::MAX);
+    asked.max(LARGEST_GIFT_OF_FILES.min(left / GIFT_PART_OF_FILES))
 }
 
 impl Default for Ledger {
@@ -151,10 +166,11 @@ impl Ledger {
             return None;
         }
         let left = limit.remaining_bytes(usage);
-        let bytes = left.map_or(request.bytes, |left| granted(request.bytes, left));
-        // Without a limit on bytes only the file counts.
-        self.add_grant(request, left.map_or(0, |_| bytes));
-        Some(Grant { bytes: if left.is_some() { bytes } else { u64::MAX } })
+        let bytes = left.map_or(u64::MAX, |left| granted(request.bytes, left));
+        let files = granted_files(request.files, limit, usage);
+        // Without a limit on bytes only files count.
+        self.add_grant(request, Grant { bytes: left.map_or(0, |_| bytes), files });
+        Some(Grant { bytes, files })
     }
 
     /// Counts a change unless it was counted before; tells whether something is to be written.
@@ -180,14 +196,14 @@ impl Ledger {
         self.end_where(|grant| grant.since.elapsed() > LIFETIME && !is_live(&grant.connection));
     }
 
-    fn add_grant(&mut self, request: &GrantRequest, bytes: u64) {
+    fn add_grant(&mut self, request: &GrantRequest, grant: Grant) {
         // A transfer that has ended holds nothing, however late its last request arrives.
         if self.settled.contains(&request.transfer) {
             return;
         }
         let room = Delta {
-            size: i64::try_from(bytes).unwrap_or(i64::MAX),
-            files: i64::from(request.files),
+            size: i64::try_from(grant.bytes).unwrap_or(i64::MAX),
+            files: i64::from(grant.files),
         };
         let grant = self.grants.entry(request.transfer.clone()).or_insert_with(|| Reserved {
             username: request.username.clone(),

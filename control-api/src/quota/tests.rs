@@ -381,3 +381,19 @@ async fn far_from_the_limit_a_transfer_gets_more_than_it_asks_for() {
     f.change("t2", (2 << 20) - 1000, 1).await;
     assert_eq!(f.reserve("t3", 1, 1).await, Some(1), "near the limit nothing is held back");
 }
+
+#[tokio::test]
+async fn far_from_the_limit_a_transfer_gets_files_for_others() {
+    let f = limited(0, 100_000);
+    let bob = || GrantRequest {
+        transfer: TransferId("t1".into()),
+        connection: ConnectionId("c1".into()),
+        username: Username::stored("bob"),
+        bytes: 1,
+        files: 1,
+    };
+    assert_eq!(f.quota.reserve(&bob()).await.unwrap(), Grant { bytes: u64::MAX, files: 64 });
+    assert_eq!(f.quota.reserve(&GrantRequest { files: 0, ..bob() }).await.unwrap().files, 0);
+    f.change("old", 0, 100_000 - 1024 - 64).await;
+    assert_eq!(f.quota.reserve(&bob()).await.unwrap().files, 1, "near the limit none is held back");
+}

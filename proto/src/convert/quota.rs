@@ -62,7 +62,7 @@ impl TryFrom<wire::GrantRequest> for GrantRequest {
 
 impl From<Grant> for wire::Grant {
     fn from(grant: Grant) -> Self {
-        Self { bytes: Some(grant.bytes) }
+        Self { bytes: Some(grant.bytes), files: Some(grant.files) }
     }
 }
 
@@ -70,7 +70,8 @@ impl TryFrom<wire::Grant> for Grant {
     type Error = Fault;
 
     fn try_from(grant: wire::Grant) -> Result<Self, Fault> {
-        Ok(Self { bytes: required(grant.bytes, "bytes")? })
+        let bytes = required(grant.bytes, "bytes")?;
+        Ok(Self { bytes, files: grant.files.unwrap_or_default() })
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
 
         #[test]
         fn a_grant_arrives_as_it_was_sent(bytes: u64) {
-            assert_round_trip::<_, wire::Grant>(Grant { bytes })?;
+            assert_round_trip::<_, wire::Grant>(Grant { bytes, files: 3 })?;
         }
 
         #[test]
@@ -159,6 +160,6 @@ mod tests {
 
     #[test]
     fn a_grant_without_bytes_is_an_error() {
-        assert!(Grant::try_from(wire::Grant { bytes: None }).is_err());
+        assert!(Grant::try_from(wire::Grant { bytes: None, files: None }).is_err());
     }
 }

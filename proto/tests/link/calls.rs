@@ -51,7 +51,7 @@ async fn sessions_quota_and_events_cross_the_link() {
         bytes: u64::MAX,
         files: 1,
     };
-    assert_eq!(plane.reserve(request).await.unwrap(), Grant { bytes: u64::MAX });
+    assert_eq!(plane.reserve(request).await.unwrap(), Grant { bytes: u64::MAX, files: 1 });
 
     let change = UsageChange {
         transfer: TransferId("t1".into()),

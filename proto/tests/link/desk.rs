@@ -112,7 +112,7 @@ impl ControlPlane for Desk {
     }
 
     async fn reserve(&self, request: GrantRequest) -> Result<Grant, Fault> {
-        Ok(Grant { bytes: request.bytes })
+        Ok(Grant { bytes: request.bytes, files: request.files })
     }
 
     async fn change_usage(&self, change: UsageChange) -> Result<(), Fault> {

@@ -1,10 +1,12 @@
 //! Room under the quota: reserved before bytes are stored, settled when they are.
 
-use ferryd_control_plane::{GrantRequest, TransferId, UsageChange};
+use ferryd_control_plane::{Grant, GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{Fault, FaultKind};
 use ferryd_storage::Space;
+use tokio::time::Instant;
 
 use super::UserFiles;
+use super::spare_room::Spare;
 use super::tally::Delta;
 
 /// Room is asked for in steps that grow with the transfer, up to this many bytes. Stored bytes
@@ -17,8 +19,10 @@ pub(super) struct Room {
     transfer: TransferId,
     /// Bytes of growth that are granted; `u64::MAX` without a limit on bytes.
     granted: u64,
-    /// Whether it may make a file.
-    file: bool,
+    /// Files that it may make; `u32::MAX` without a limit on files.
+    granted_files: u32,
+    /// When it was granted.
+    since: Instant,
     held: Held,
 }
 
@@ -37,13 +41,54 @@ impl UserFiles {
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
     pub(super) async fn reserve(&self, new_files: u32) -> Result<Room, Fault> {
-        let mut room = self.room();
         let limit = self.shared.account.quota_limit();
-        if limit.is_limited() {
-            room.granted = room.ask(1, new_files).await?;
-            room.file = new_files > 0 || limit.files <= 0;
+        if !limit.is_limited() {
+            return Ok(self.room());
         }
+        if let Some(spare) = self.shared.spare_room.take() {
+            return Ok(self.room_of(spare));
+        }
+        let mut room = self.room();
+        let grant = room.ask(1, new_files).await?;
+        room.granted = grant.bytes;
+        // A control plane that is older grants what it is asked for and does not say it.
+        room.granted_files = if limit.files > 0 { grant.files.max(new_files) } else { u32::MAX };
         Ok(room)
+    }
+
+    /// Gives back at once what is kept for the next uploads; tells whether there was something.
+    pub async fn give_back_room(&self) -> bool {
+        let spares = self.shared.spare_room.take_all();
+        for spare in &spares {
+            self.shared.context.outbox.change_usage(self.end_of(&spare.transfer)).await;
+        }
+        !spares.is_empty()
+    }
+
+    fn room_of(&self, spare: Spare) -> Room {
+        Room {
+            files: self.clone(),
+            transfer: spare.transfer,
+            granted: spare.bytes,
+            granted_files: spare.files,
+            since: spare.since,
+            held: Held::Something,
+        }
+    }
+
+    /// A change of nothing, which ends the grants of a transfer.
+    fn end_of(&self, transfer: &TransferId) -> UsageChange {
+        self.change(transfer.clone(), Delta::default())
+    }
+
+    fn change(&self, transfer: TransferId, delta: Delta) -> UsageChange {
+        UsageChange {
+            transfer,
+            username: self.shared.account.username.clone(),
+            size: delta.size,
+            files: delta.files,
+            certainty: delta.certainty,
+        }
     }
 
     /// Reserves room for a file that grows by this many bytes.
@@ -74,7 +119,8 @@ impl UserFiles {
             files: self.clone(),
             transfer: self.shared.context.new_transfer(),
             granted: u64::MAX,
-            file: true,
+            granted_files: u32::MAX,
+            since: Instant::now(),
             held: Held::Nothing,
         }
     }
@@ -121,12 +167,25 @@ impl Room {
         }
         let need = total - self.granted;
         let step = need.max(self.granted.min(LARGEST_STEP));
-        let more = self.ask(step, 0).await?;
+        let more = self.ask(step, 0).await?.bytes;
         self.granted = self.granted.saturating_add(more);
         if total <= self.granted { Ok(()) } else { Err(exceeded()) }
     }
 
-    async fn ask(&mut self, bytes: u64, files: u32) -> Result<u64, Fault> {
+    /// Asks for more, once again after giving back what the session keeps for its next uploads.
+    async fn ask(&mut self, bytes: u64, files: u32) -> Result<Grant, Fault> {
+        match self.ask_once(bytes, files).await {
+            Err(fault)
+                if fault.kind() == FaultKind::QuotaExceeded
+                    && self.files.give_back_room().await =>
+            {
+                self.ask_once(bytes, files).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_once(&mut self, bytes: u64, files: u32) -> Result<Grant, Fault> {
         // An answer that is lost on the way may have been a grant.
         self.held = Held::Something;
         let shared = &self.files.shared;
@@ -140,11 +199,10 @@ impl Room {
         // What was removed a moment ago makes room.
         shared.context.outbox.all_told().await;
         let grant = shared.context.control.reserve(request).await;
-        match grant {
-            Ok(grant) => Ok(grant.bytes),
-            Err(fault) if fault.kind() == FaultKind::QuotaExceeded => Err(exceeded()),
-            Err(fault) => Err(fault),
-        }
+        grant.map_err(|fault| match fault.kind() {
+            FaultKind::QuotaExceeded => exceeded(),
+            _ => fault,
+        })
     }
 
     /// Makes sure that the transfer may make a file: the one that it was to replace has gone.
@@ -152,16 +210,15 @@ impl Room {
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
     pub async fn grow_by_a_file(&mut self) -> Result<(), Fault> {
-        if !self.file {
-            self.ask(0, 1).await?;
-            self.file = true;
+        if self.granted_files == 0 {
+            self.granted_files = self.ask(0, 1).await?.files.max(1);
         }
         Ok(())
     }
 
     /// Tells whether the transfer may make a file without asking.
     pub fn has_file(&self) -> bool {
-        self.file
+        self.granted_files > 0
     }
 
     /// Returns how far the transfer may grow without asking.
@@ -173,23 +230,42 @@ impl Room {
     /// nothing; it is told because the control plane looks after accounts that several nodes change.
     pub async fn settle(&mut self, delta: Delta) {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
-        let change = self.change(delta);
         let shared = &self.files.shared;
+        let outbox = &shared.context.outbox;
+        let change = self.files.change(self.transfer.clone(), delta);
         match held {
-            Held::Something => shared.context.outbox.change_usage(change).await,
-            Held::Nothing if delta == Delta::default() => shared.context.outbox.mention(change),
-            Held::Nothing => shared.context.outbox.count(change, &shared.pace).await,
+            Held::Nothing if delta == Delta::default() => outbox.gather(change),
+            Held::Nothing if outbox.gathers(&shared.pace) => outbox.gather(change),
+            Held::Nothing => outbox.change_usage(change).await,
+            Held::Something => {
+                match self.left_after(delta).filter(|_| outbox.gathers(&shared.pace)) {
+                    Some(spare) => self.hand_on(spare, delta),
+                    None => outbox.change_usage(change).await,
+                }
+            }
         }
     }
 
-    fn change(&self, delta: Delta) -> UsageChange {
-        UsageChange {
+    /// Returns what another upload could use of the grant once this one has changed so much.
+    fn left_after(&self, delta: Delta) -> Option<Spare> {
+        let spare = Spare {
             transfer: self.transfer.clone(),
-            username: self.files.shared.account.username.clone(),
-            size: delta.size,
-            files: delta.files,
-            certainty: delta.certainty,
-        }
+            bytes: less(self.granted, delta.size),
+            files: u32::try_from(less(self.granted_files.into(), delta.files)).unwrap_or(u32::MAX),
+            since: self.since,
+        };
+        spare.is_useful().then_some(spare)
+    }
+
+    /// Accounts under an id of its own, so that the grant goes on.
+    fn hand_on(&self, spare: Spare, delta: Delta) {
+        let shared = &self.files.shared;
+        let change = self.files.change(shared.context.new_transfer(), delta);
+        shared.context.outbox.gather(change);
+        let files = self.files.clone();
+        shared.spare_room.keep(spare, move |spare| {
+            files.shared.context.outbox.change_usage_later(files.end_of(&spare.transfer));
+        });
     }
 }
 
@@ -197,9 +273,17 @@ impl Drop for Room {
     /// What an operation that failed did not give back would be held until the session ends.
     fn drop(&mut self) {
         if self.held == Held::Something {
-            let change = self.change(Delta::default());
+            let change = self.files.end_of(&self.transfer);
             self.files.shared.context.outbox.change_usage_later(change);
         }
+    }
+}
+
+/// What is left of a grant after a growth; `MAX` is without a limit.
+fn less(granted: u64, growth: i64) -> u64 {
+    match granted {
+        u64::MAX => u64::MAX,
+        _ => granted.saturating_sub(u64::try_from(growth).unwrap_or(0)),
     }
 }
 

@@ -107,14 +107,21 @@ async fn the_end_of_the_node_does_not_wait_for_what_cannot_arrive() {
     assert_eq!(outbox.waiting(), 0, "each was logged");
 }
 
+async fn count(outbox: &Outbox, change: UsageChange, pace: &Pace) {
+    match outbox.gathers(pace) {
+        true => outbox.gather(change),
+        false => outbox.change_usage(change).await,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_changes_in_a_short_time_are_told_together() {
     let fake = with_accounts(&["bob", "eve"]);
     let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
     for number in 0..1000 {
-        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+        count(&outbox, change(&format!("t{number}"), "bob"), &pace).await;
     }
-    outbox.count(change("other", "eve"), &pace).await;
+    count(&outbox, change("other", "eve"), &pace).await;
     assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact); 8], "one by one at first");
     outbox.all_told().await;
     let told = certainty_of(&fake, "bob");
@@ -128,12 +135,12 @@ async fn gathered_changes_do_not_wait_for_long() {
     let fake = with_accounts(&["bob"]);
     let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
     for number in 0..10 {
-        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+        count(&outbox, change(&format!("t{number}"), "bob"), &pace).await;
     }
     tokio::time::sleep(Duration::from_millis(11)).await;
     assert_eq!(certainty_of(&fake, "bob").len(), 9);
     tokio::time::sleep(Duration::from_millis(250)).await;
-    outbox.count(change("slow again", "bob"), &pace).await;
+    count(&outbox, change("slow again", "bob"), &pace).await;
     assert_eq!(certainty_of(&fake, "bob").len(), 10);
 }
 
@@ -142,7 +149,7 @@ async fn gathered_changes_outlast_an_absence_of_the_control_plane() {
     let fake = with_accounts(&["bob"]);
     let (outbox, pace) = (Outbox::start(Arc::clone(&fake) as _), Pace::default());
     for number in 0..20 {
-        outbox.count(change(&format!("t{number}"), "bob"), &pace).await;
+        count(&outbox, change(&format!("t{number}"), "bob"), &pace).await;
     }
     fake.set_link(Link::Down);
     outbox.all_told().await;
@@ -157,7 +164,7 @@ async fn gathered_changes_outlast_an_absence_of_the_control_plane() {
 async fn who_stops_waiting_for_gathered_changes_loses_none() {
     let fake = with_accounts(&["bob"]);
     let outbox = Outbox::start(Arc::clone(&fake) as _);
-    outbox.mention(change("t1", "bob"));
+    outbox.gather(change("t1", "bob"));
     let _ = tokio::time::timeout(Duration::ZERO, outbox.all_told()).await;
     outbox.drain(Duration::from_secs(60)).await;
     assert_eq!(certainty_of(&fake, "bob"), [(5, Certainty::Exact)]);

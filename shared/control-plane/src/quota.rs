@@ -31,6 +31,8 @@ pub struct Grant {
     /// Bytes that may be stored; fewer than asked for near the limit, perhaps more far from it,
     /// `u64::MAX` without a limit.
     pub bytes: u64,
+    /// New files that may be made: as many as asked for, perhaps more far from the limit.
+    pub files: u32,
 }
 
 /// What a finished transfer, a removal or an attribute change did to the usage.

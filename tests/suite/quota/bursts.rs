@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use ferryd_tests::keys::client_key;
 use ferryd_tests::raw_sftp::{RawSftp, Status};
-use ferryd_tests::{Connection, Server, Topology, User, both_topologies, until};
+use ferryd_tests::{Connection, Server, Topology, both_topologies, until};
 use serde_json::json;
 
 use super::{assert_exact, on_disk};
 
 both_topologies!(
     many_small_files_are_counted_without_a_scan,
+    bursts_of_several_sessions_fill_a_quota_to_the_last_file,
     what_was_removed_in_a_burst_makes_room_at_once,
     scans_during_bursts_leave_the_counters_exact,
     crashes_during_bursts_leave_the_counters_exact,
@@ -41,15 +42,17 @@ async fn burst(sftp: &mut RawSftp, folder: &str, files: usize) -> Result<(), Sta
 }
 
 async fn many_small_files_are_counted_without_a_scan(topology: Topology) {
-    for mode in [0, 1, 2] {
+    let limits = [json!({}), json!({ "quota_size": 1_i64 << 40, "quota_files": 1_000_000 })];
+    for (mode, limits) in
+        [0, 1, 2].into_iter().flat_map(|mode| limits.each_ref().map(|l| (mode, l)))
+    {
         let server = Server::with(topology, json!({ "sftpd": { "upload_mode": mode } })).await;
-        let alice = server.user("alice").await;
+        let alice = server.user_with("alice", limits.clone()).await;
         let (mut one, mut two) = (server.sftp_of(&alice).await, server.sftp_of(&alice).await);
         one.mkdir("/one").await.unwrap();
         two.mkdir("/two").await.unwrap();
-        let (first, second) =
-            tokio::join!(burst(&mut one, "/one", 200), burst(&mut two, "/two", 200));
-        first.and(second).unwrap();
+        let both = tokio::join!(burst(&mut one, "/one", 200), burst(&mut two, "/two", 200));
+        both.0.and(both.1).unwrap();
         assert!(on_disk(&alice.home).0 > 100);
         assert_exact(&server, &alice, BEFORE_A_RECOUNT).await;
         burst(&mut one, "/one", 50).await.unwrap();
@@ -57,6 +60,33 @@ async fn many_small_files_are_counted_without_a_scan(topology: Topology) {
         assert_exact(&server, &alice, BEFORE_A_RECOUNT).await;
         assert!(!server.log_of_hooks().contains("counters are right again"), "nobody had doubts");
     }
+}
+
+/// Puts files until there is no room; returns how many.
+async fn fill(sftp: &mut RawSftp, name: &str) -> i64 {
+    for number in 0.. {
+        if let Err(refused) = sftp.put(format!("/{name}-{number}"), &[1; 10]).await {
+            assert!(refused.text.contains("quota"), "{}", refused.text);
+            return number;
+        }
+    }
+    unreachable!()
+}
+
+/// Far from the limit sessions hold more than they need, near it nobody does.
+async fn bursts_of_several_sessions_fill_a_quota_to_the_last_file(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user_with("alice", json!({ "quota_files": 1800 })).await;
+    let (mut one, mut two) = (server.sftp_of(&alice).await, server.sftp_of(&alice).await);
+    let (mut three, mut four) = (server.sftp_of(&alice).await, server.sftp_of(&alice).await);
+    let (one, two, three, four) = tokio::join!(
+        fill(&mut one, "one"),
+        fill(&mut two, "two"),
+        fill(&mut three, "three"),
+        fill(&mut four, "four")
+    );
+    assert_eq!(one + two + three + four, 1800);
+    assert_exact(&server, &alice, BEFORE_A_RECOUNT).await;
 }
 
 /// The limit came while a session was open that had none.
@@ -132,17 +162,19 @@ async fn bursts_until(address: SocketAddr, folder: String, end: Instant) {
 }
 
 async fn crashes_during_bursts_leave_the_counters_exact(topology: Topology) {
-    let mut server = Server::start(topology).await;
-    let alice: User = server.user("alice").await;
-    let end = Instant::now() + super::storms::seconds();
-    let clients: Vec<_> = (0..3)
-        .map(|number| tokio::spawn(bursts_until(server.sftp(), format!("/{number}"), end)))
-        .collect();
-    let nodes = [server.sftp()];
-    super::storms::crash_in_turn(&mut server, &nodes, end).await;
-    for client in clients {
-        client.await.unwrap();
+    for limits in [json!({}), json!({ "quota_size": 1_i64 << 40, "quota_files": 1_000_000 })] {
+        let mut server = Server::start(topology).await;
+        let alice = server.user_with("alice", limits).await;
+        let end = Instant::now() + super::storms::seconds() / 2;
+        let clients: Vec<_> = (0..3)
+            .map(|number| tokio::spawn(bursts_until(server.sftp(), format!("/{number}"), end)))
+            .collect();
+        let nodes = [server.sftp()];
+        super::storms::crash_in_turn(&mut server, &nodes, end).await;
+        for client in clients {
+            client.await.unwrap();
+        }
+        assert!(on_disk(&alice.home).0 > 10);
+        assert_exact(&server, &alice, Duration::from_secs(60)).await;
     }
-    assert!(on_disk(&alice.home).0 > 10);
-    assert_exact(&server, &alice, Duration::from_secs(60)).await;
 }

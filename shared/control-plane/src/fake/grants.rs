@@ -35,7 +35,7 @@ impl Grants {
         };
         allowed.then(|| {
             self.0.push((request.clone(), room));
-            Grant { bytes: left.map_or(u64::MAX, |_| bytes) }
+            Grant { bytes: left.map_or(u64::MAX, |_| bytes), files: request.files }
         })
     }
 
