@@ -106,9 +106,10 @@ impl Upload {
         }
     }
 
+    /// Returns the file that is in the place: a link that came there meanwhile was not counted.
     async fn target(&self) -> Result<Option<Entry>, Fault> {
         match self.place.stat().await {
-            Ok(entry) => Ok(Some(entry)),
+            Ok(entry) => Ok(entry.is_file().then_some(entry)),
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),
         }
