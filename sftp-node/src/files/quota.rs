@@ -9,8 +9,10 @@ use super::UserFiles;
 use super::spare_room::Spare;
 use super::tally::Delta;
 
-/// Room is asked for in steps that grow with the transfer, up to this many bytes. Stored bytes
-/// never pass a limit; what a transfer may hold back from others is one step.
+/// Room is asked for in steps that grow with the transfer, up to this many bytes. What a transfer
+/// may hold back from others is one step, and no more than that can stored bytes pass a limit: when
+/// another session ends its transfer of a file that is still written, what was granted for the
+/// bytes that it counts is granted once more.
 const LARGEST_STEP: u64 = 8 << 20;
 
 /// What a transfer may still store.
