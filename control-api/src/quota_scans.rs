@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferryd_control_plane::{NodeCommand, NodeId, ScanId, ScanOutcome};
-use ferryd_domain::{Account, Fault, FaultKind, Secret, Username};
+use ferryd_domain::{Account, Fault, FaultKind, QuotaUsage, Secret, Username};
 
 use crate::accounts::Accounts;
 use crate::nodes::Nodes;
@@ -96,12 +96,22 @@ impl QuotaScans {
             return Err(Fault::not_found("unknown scan"));
         }
         match outcome.usage {
-            Some(usage) => self.quota.replace(&outcome.username, usage).await?,
+            Some(usage) => self.store(&outcome.username, usage).await?,
             None => tracing::warn!(
                 sender = "quota_scans", username = %outcome.username, "a scan failed"
             ),
         }
         Ok(self.leave(&outcome.username, &outcome.scan))
+    }
+
+    /// A result that may lack what has come meanwhile corrects the counters upwards only: uploads
+    /// would pass the limit. What it is too much is found by the scan that follows.
+    async fn store(&self, username: &Username, found: QuotaUsage) -> Result<(), Fault> {
+        let usage = match self.was_disturbed(username) {
+            true => found.at_least(self.quota.usage(username).await?),
+            false => found,
+        };
+        self.quota.replace(username, usage).await
     }
 
     /// Notes that something of an account changes: what runs counts the old or the new state.

@@ -196,6 +196,30 @@ async fn a_failed_scan_changes_nothing_and_ends() {
     assert_eq!(usage.size, 5);
 }
 
+#[tokio::test]
+async fn a_scan_that_was_overtaken_takes_nothing_off() {
+    let local = Local::new().await;
+    let name = Username::stored("bob");
+    local.provider.add_user(&bob()).await.unwrap();
+    let node = local.plane.attach_node(info("n1")).await.unwrap();
+    let mut node =
+        node.filter(|command| std::future::ready(matches!(command, NodeCommand::ScanQuota { .. })));
+    for (overtaken, found, expected) in
+        [(true, (0, 0), (5, 1)), (true, (7, 1), (10, 2)), (false, (0, 0), (0, 0))]
+    {
+        local.plane.quota_scans().start(bob()).await.unwrap();
+        let Some(NodeCommand::ScanQuota { scan, .. }) = node.next().await else { panic!() };
+        if overtaken {
+            local.plane.change_usage(change(&scan.0)).await.unwrap();
+        }
+        let usage = Some(QuotaUsage { size: found.0, files: found.1 });
+        let outcome = ScanOutcome { scan, username: name.clone(), usage };
+        local.plane.finish_scan(outcome).await.unwrap();
+        let usage = local.plane.quota_usage(&name).await.unwrap();
+        assert_eq!((usage.size, usage.files), expected, "{overtaken}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_as_many_of_many_logins_win_as_may() {
     let local = Local::new().await;

@@ -56,6 +56,12 @@ impl QuotaUsage {
             files: self.files.saturating_add(files).max(0),
         }
     }
+
+    /// Returns the larger of both counters.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        Self { size: self.size.max(other.size), files: self.files.max(other.files) }
+    }
 }
 
 #[cfg(test)]
