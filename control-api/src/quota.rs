@@ -199,20 +199,30 @@ impl Quota {
         Ok(())
     }
 
-    /// Replaces the counters of a user with what a scan has found.
+    /// Replaces the counters of a user with what a scan has found. A scan that was `overtaken` by a
+    /// change may lack it and corrects the counters upwards only: uploads would pass the limit.
     ///
     /// # Errors
-    /// `Unavailable`.
-    pub async fn replace(&self, user: &Username, usage: QuotaUsage) -> Result<(), Fault> {
+    /// `NotFound` for an unknown user, `Unavailable`.
+    pub async fn replace(
+        &self,
+        user: &Username,
+        found: QuotaUsage,
+        overtaken: impl Fn() -> bool,
+    ) -> Result<(), Fault> {
         if self.tracking == Tracking::Off || self.writes == Writes::Forbidden {
             return Ok(());
         }
         let _moving = self.moving.write().await;
         self.stored.forget(user);
+        let stored = self.provider.quota(user).await?;
+        let (usage, forgotten) = self.ledger().give_way(user, stored, found, overtaken);
         let change = [(user.clone(), QuotaChange::Set(usage))];
-        self.provider.change_quotas(&change, crate::clock::now_ms()).await?;
-        self.ledger().forget_pending(user);
-        Ok(())
+        let written = self.provider.change_quotas(&change, crate::clock::now_ms()).await;
+        if written.is_err() {
+            self.ledger().put_back(forgotten);
+        }
+        written
     }
 
     /// Ends the grants of a session.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferryd_control_plane::{NodeCommand, NodeId, ScanId, ScanOutcome};
-use ferryd_domain::{Account, Fault, FaultKind, QuotaUsage, Secret, Username};
+use ferryd_domain::{Account, Fault, FaultKind, Secret, Username};
 
 use crate::accounts::Accounts;
 use crate::nodes::Nodes;
@@ -95,23 +95,18 @@ impl QuotaScans {
         if !known(&self.scans()) {
             return Err(Fault::not_found("unknown scan"));
         }
-        match outcome.usage {
-            Some(usage) => self.store(&outcome.username, usage).await?,
-            None => tracing::warn!(
-                sender = "quota_scans", username = %outcome.username, "a scan failed"
-            ),
-        }
-        Ok(self.leave(&outcome.username, &outcome.scan))
+        let stored = self.store(&outcome).await;
+        let disturbed = self.leave(&outcome.username, &outcome.scan);
+        stored.map(|()| disturbed)
     }
 
-    /// A result that may lack what has come meanwhile corrects the counters upwards only: uploads
-    /// would pass the limit. What it is too much is found by the scan that follows.
-    async fn store(&self, username: &Username, found: QuotaUsage) -> Result<(), Fault> {
-        let usage = match self.was_disturbed(username) {
-            true => found.at_least(self.quota.usage(username).await?),
-            false => found,
+    async fn store(&self, outcome: &ScanOutcome) -> Result<(), Fault> {
+        let username = &outcome.username;
+        let Some(found) = outcome.usage else {
+            tracing::warn!(sender = "quota_scans", %username, "a scan failed");
+            return Ok(());
         };
-        self.quota.replace(username, usage).await
+        self.quota.replace(username, found, || self.was_disturbed(username)).await
     }
 
     /// Notes that something of an account changes: what runs counts the old or the new state.

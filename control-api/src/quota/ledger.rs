@@ -138,10 +138,24 @@ impl Ledger {
         }
     }
 
-    /// Drops what a scan has counted already.
-    pub(super) fn forget_pending(&mut self, user: &Username) {
-        self.pending.remove(user);
-        self.debts.remove(user);
+    /// Drops the changes that a scan has counted already, and returns what to store instead; those
+    /// that come from now on are kept.
+    pub(super) fn give_way(
+        &mut self,
+        user: &Username,
+        stored: QuotaUsage,
+        found: QuotaUsage,
+        overtaken: impl Fn() -> bool,
+    ) -> (QuotaUsage, HashMap<Username, Delta>) {
+        let usage = match overtaken() {
+            true => found.at_least(self.with_pending(user, stored)),
+            false => found,
+        };
+        let mut forgotten = self.pending.remove(user).unwrap_or_default();
+        if let Some((debt, _)) = self.debts.remove(user) {
+            forgotten.add(debt);
+        }
+        (usage, HashMap::from([(user.clone(), forgotten)]))
     }
 
     pub(super) fn with_pending(&self, user: &Username, stored: QuotaUsage) -> QuotaUsage {

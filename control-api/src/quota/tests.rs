@@ -304,7 +304,10 @@ async fn tracking_decides_who_is_counted_and_limited() {
 async fn nothing_is_written_for_a_read_only_store() {
     let f = fixture(10, 0, Tracking::All, Writes::Forbidden);
     f.change("t1", 10, 1).await;
-    f.quota.replace(&Username::stored("bob"), QuotaUsage { size: 3, files: 3 }).await.unwrap();
+    f.quota
+        .replace(&Username::stored("bob"), QuotaUsage { size: 3, files: 3 }, || false)
+        .await
+        .unwrap();
     f.quota.flush().await.unwrap();
     assert_eq!(f.usage().await, (0, 0));
     assert_eq!(f.store.writes.load(Ordering::SeqCst), 0);
@@ -314,7 +317,10 @@ async fn nothing_is_written_for_a_read_only_store() {
 async fn a_scan_replaces_the_counters_and_what_waits() {
     let f = limited(0, 0);
     f.change("t1", 10, 1).await;
-    f.quota.replace(&Username::stored("bob"), QuotaUsage { size: 3, files: 2 }).await.unwrap();
+    f.quota
+        .replace(&Username::stored("bob"), QuotaUsage { size: 3, files: 2 }, || false)
+        .await
+        .unwrap();
     f.quota.flush().await.unwrap();
     assert_eq!(f.usage().await, (3, 2));
 }
@@ -362,7 +368,7 @@ async fn what_the_store_said_is_forgotten_when_it_changes() {
     f.quota.flush().await.unwrap();
     assert_eq!(f.reserve("t2", 1, 1).await, Some(u64::MAX));
     f.change("t2", 1, 0).await;
-    f.quota.replace(&bob, full).await.unwrap();
+    f.quota.replace(&bob, full, || false).await.unwrap();
     assert_eq!(f.reserve("t3", 1, 1).await, None);
     f.store.account.lock().unwrap().used_quota_files = 0;
     f.quota.start_session(&bob);
