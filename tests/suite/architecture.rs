@@ -8,8 +8,8 @@ use ferryd_tests::binaries::workspace;
 
 /// The layers, lowest first. A package sees only packages of lower layers.
 const LAYERS: [&[&str]; 8] = [
-    // russh-util stands below russh, which is not ours.
-    &["ferryd-domain", "russh-util"],
+    // russh-cryptovec and russh-util stand below russh, which is not ours.
+    &["ferryd-domain", "russh-cryptovec", "russh-util"],
     &["ferryd-control-plane", "ferryd-runtime"],
     &["ferryd-telemetry"],
     &["ferryd-config"],
