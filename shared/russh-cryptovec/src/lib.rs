@@ -1,6 +1,6 @@
 //! What russh asks of a buffer for secrets: memory that is overwritten when it is given up. Stands
 //! in for the crate of this name, which also locks every such piece into memory: seven system calls
-//! for each login that protect little (docs/decisions/0017).
+//! for each login that protect little (docs/decisions/0018).
 
 #[cfg(feature = "ssh-encoding")]
 mod wire;
