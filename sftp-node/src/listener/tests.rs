@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferryd_control_plane::fake::FakeControlPlane;
 use ferryd_control_plane::{Certainty, ConnectionId};
@@ -139,4 +139,14 @@ async fn a_defect_of_a_channel_ends_that_channel_only() {
     drop(client);
     node.places(&[]).await;
     node.end().await;
+}
+
+#[tokio::test]
+async fn after_the_stop_nobody_is_let_in() {
+    let node = Node::start();
+    let (client, _) = node.login().await;
+    drop(client);
+    node.stop.cancel();
+    node.running.await.unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(node.address).await.is_err());
 }
