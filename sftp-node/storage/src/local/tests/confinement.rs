@@ -223,6 +223,8 @@ async fn act(ground: &Ground, from: &str, to: &str) -> Result<(), ferryd_domain:
 mod model {
     //! Any tree of links against what the kernel finds when the root is its root.
 
+    use std::path::{Path, PathBuf};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -254,10 +256,16 @@ mod model {
         ]
     }
 
-    /// Errors are fine: not every step fits what is there. Names that climb are left out, since
-    /// here the test itself acts on paths.
-    fn build(home: &std::path::Path, step: &Make) {
-        let inside = |name: &str| (!name.contains("..")).then(|| home.join(name));
+    /// Returns a path below the home whose parent is no way out: here the test itself follows links.
+    fn inside(home: &Path, name: &str) -> Option<PathBuf> {
+        let path = home.join(name);
+        let parent = fs::canonicalize(path.parent()?).ok()?;
+        (!name.contains("..") && parent.starts_with(home)).then_some(path)
+    }
+
+    /// Errors are fine: not every step fits what is there.
+    fn build(home: &Path, step: &Make) {
+        let inside = |name: &str| inside(home, name);
         match step {
             Make::Directory(name) => drop(inside(name).map(fs::create_dir)),
             Make::File(name) => drop(
