@@ -67,8 +67,8 @@ struct Reserved {
     since: Instant,
 }
 
-/// Returns how much of what is left a transfer gets. A small file shall not have to ask twice, and what it
-/// does not need shall not be missed: it is a small part of what is left.
+/// Returns how much of what is left a transfer gets. A small file shall not have to ask twice, and
+/// what it does not need shall not be missed: it is a small part of what is left.
 fn granted(asked: u64, left: u64) -> u64 {
     left.min(asked.max(LARGEST_GIFT.min(left / GIFT_PART)))
 }

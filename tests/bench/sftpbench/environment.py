@@ -11,7 +11,7 @@ class Env:
     """Work folder, user key, host key, password."""
 
     def __init__(self, work):
-        self.work, self.password = work, "correct-horse-7"
+        self.work, self.password, self.quota = work, "correct-horse-7", False
         self.key, self.host_key = f"{work}/id_user", f"{work}/id_host"
         for key in (self.key, self.host_key):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f", key],

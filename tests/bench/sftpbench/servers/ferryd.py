@@ -56,6 +56,8 @@ class Ferryd(Server):
         account = {"username": name, "password": self.env.password, "status": 1,
                    "home_dir": self.home, "public_keys": [self.env.public_key],
                    "permissions": {"/": ["*"]}}
+        if self.env.quota:
+            account |= {"quota_size": 1 << 40, "quota_files": 1_000_000}
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.http_port}/api/v1/user", json.dumps(account).encode(),
             {"Content-Type": "application/json"}, method="POST")
