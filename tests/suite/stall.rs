@@ -22,6 +22,7 @@ both_topologies!(
     clients_that_leave_a_stalled_file_system_hold_up_nobody,
     readers_that_leave_a_stalled_file_system_hold_up_nobody,
     logins_to_a_stalled_home_leave_threads_for_others,
+    a_home_under_a_mount_that_stalls_holds_up_nobody,
     an_upload_to_a_stalled_file_system_is_held_back,
 );
 
@@ -252,6 +253,34 @@ async fn logins_to_a_stalled_home_leave_threads_for_others(topology: Topology) {
     println!("{topology:?}: {before} threads before, {threads} while {LOGINS} logins wait");
     assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
     assert!(threads < before + 100, "{threads} threads");
+    while let Some(ended) = logins.try_join_next() {
+        assert!(!matches!(ended, Ok(true)), "a login did not wait");
+    }
+    folder.release();
+    soon("a login", server.sftp_of(&slow)).await.list("/").await.unwrap();
+    logins.shutdown().await;
+    server.assert_running();
+}
+
+/// A home that answered at once when it was opened before.
+async fn a_home_under_a_mount_that_stalls_holds_up_nobody(topology: Topology) {
+    let mut server = Server::start(topology).await;
+    let bob = server.user("bob").await;
+    bob.put("big", vec![7; 64 << 20]);
+    let slow = server.user("slow").await;
+    for _ in 0..SESSIONS {
+        server.sftp_of(&slow).await.list("/").await.unwrap();
+    }
+    let Some(folder) = SlowFolder::mount(&server.home_of("slow")) else { return };
+    folder.stall();
+    let mut logins = JoinSet::new();
+    for _ in 0..SESSIONS {
+        let mut connection = Connection::open(server.sftp()).await;
+        logins.spawn(async move { connection.offer_key("slow", client_key()).await });
+    }
+    until("a login that waits", async || folder.holds_a_call().then_some(())).await;
+    soon("the others", work(&server, &bob)).await;
+    assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
     while let Some(ended) = logins.try_join_next() {
         assert!(!matches!(ended, Ok(true)), "a login did not wait");
     }

@@ -66,8 +66,13 @@ pub async fn count(
 async fn open_local(account: &Account, options: &OpenOptions) -> Result<Arc<dyn Storage>, Fault> {
     let options = LocalOptions { umask: options.umask, owner: Ownership::of(account) };
     let directory = PathBuf::from(absolute(&account.home_dir)?);
-    let path = directory.clone();
-    let home = OPENS.run(&directory, move || open_home(&path, options)).await?;
+    let home = match Root::open_at_once(&directory, options) {
+        Some(root) => LocalStorage::new(root),
+        None => {
+            let path = directory.clone();
+            OPENS.run(&directory, move || open_home(&path, options)).await?
+        }
+    };
     let mut mounts = Vec::with_capacity(account.virtual_folders.len());
     for folder in &account.virtual_folders {
         mounts.push(open_folder(folder, options).await?);
@@ -129,8 +134,13 @@ async fn open_folder(folder: &VirtualFolder, options: LocalOptions) -> Result<Mo
     if path.is_root() || !mapped.is_absolute() {
         return Err(Fault::invalid("virtual folder must have absolute paths below /"));
     }
-    let directory = mapped.clone();
-    let opened = OPENS.run(&directory, move || Root::open(&mapped, options)).await;
+    let opened = match Root::open_at_once(&mapped, options) {
+        Some(root) => Ok(root),
+        None => {
+            let directory = mapped.clone();
+            OPENS.run(&directory, move || Root::open(&mapped, options)).await
+        }
+    };
     let storage = match opened {
         Ok(root) => Some(Arc::new(LocalStorage::new(root)) as Arc<dyn Storage>),
         Err(error) => {

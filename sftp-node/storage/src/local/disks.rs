@@ -1,18 +1,22 @@
 //! Which file system a directory is on, found out without asking that file system: from the list of
 //! mounts, and for those that links lead elsewhere from how it was when they were opened last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, Mode, OFlags};
 
-/// How old the list of mounts may be.
+/// The list of mounts is not read more often.
 const FRESH: Duration = Duration::from_secs(1);
+/// How old the list may be where the kernel does not say that it has changed.
+const OLDEST: Duration = Duration::from_secs(60);
 /// Directories behind links that are remembered.
 const MOST_ELSEWHERE: usize = 65_536;
 
@@ -29,9 +33,15 @@ pub(super) struct Disks {
 #[derive(Debug, Default)]
 struct State {
     mounts: Mounts,
+    /// The list of mounts, once it could be opened.
+    list: Option<OwnedFd>,
     read: Option<Instant>,
+    /// Whether mounts have changed since.
+    stale: bool,
     /// By hash of the directory: what the mounts said and what was found there.
     elsewhere: HashMap<u64, (u64, u64)>,
+    /// Devices that were found to answer at once. Numbers are given anew, so only until mounts change.
+    at_once: HashSet<u64>,
 }
 
 impl Disks {
@@ -39,17 +49,23 @@ impl Disks {
     pub(super) fn of(&self, directory: &Path) -> Option<u64> {
         let mut state = self.state();
         state.refresh();
-        let mount = state.mounts.device_of(directory)?;
-        match state.elsewhere.get(&self.hasher.hash_one(directory)) {
-            Some((before, found)) if *before == mount => Some(*found),
-            Some(_) | None => Some(mount),
-        }
+        self.known(&state, directory)
     }
 
-    /// Remembers on which device a directory was found.
-    pub(super) fn learn(&self, directory: &Path, found: u64) {
+    /// Returns the device that a directory is likely to be on if that device answers at once.
+    pub(super) fn at_once(&self, directory: &Path) -> Option<u64> {
         let mut state = self.state();
         state.refresh();
+        self.known(&state, directory).filter(|device| state.at_once.contains(device))
+    }
+
+    /// Remembers on which device a directory was found, and whether that device answers at once.
+    pub(super) fn learn(&self, directory: &Path, found: u64, at_once: bool) {
+        let mut state = self.state();
+        state.refresh();
+        if at_once {
+            state.at_once.insert(found);
+        }
         let key = self.hasher.hash_one(directory);
         let Some(mount) = state.mounts.device_of(directory) else { return };
         if mount == found {
@@ -62,6 +78,14 @@ impl Disks {
         state.elsewhere.insert(key, (mount, found));
     }
 
+    fn known(&self, state: &State, directory: &Path) -> Option<u64> {
+        let mount = state.mounts.device_of(directory)?;
+        match state.elsewhere.get(&self.hasher.hash_one(directory)) {
+            Some((before, found)) if *before == mount => Some(*found),
+            Some(_) | None => Some(mount),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,12 +95,51 @@ impl State {
     /// The kernel answers from memory, also while file systems hang. Without an answer the list
     /// stays as it was.
     fn refresh(&mut self) {
-        if self.read.is_none_or(|read| read.elapsed() >= FRESH) {
+        if self.list.as_ref().is_none_or(changed) {
+            self.stale = true;
+            self.at_once.clear();
+        }
+        let limit = if self.stale { FRESH } else { OLDEST };
+        if self.read.is_none_or(|read| read.elapsed() >= limit) {
             self.read = Some(Instant::now());
-            match mountinfo() {
-                Ok(text) => self.mounts = Mounts::parse(&text),
+            match self.read_list() {
+                Ok(text) => {
+                    self.mounts = Mounts::parse(&text);
+                    self.stale = false;
+                }
                 Err(error) => tracing::debug!(sender = "storage", %error, "no list of mounts"),
             }
+        }
+    }
+
+    fn read_list(&mut self) -> rustix::io::Result<Vec<u8>> {
+        let list = match self.list.take() {
+            Some(list) => list,
+            None => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                rustix::fs::openat(CWD, c"/proc/self/mountinfo", flags, Mode::empty())?
+            }
+        };
+        let text = whole(&list)?;
+        self.list = Some(list);
+        Ok(text)
+    }
+}
+
+/// Tells whether mounts have changed since this was asked last (proc(5), `/proc/PID/mounts`). What
+/// cannot be asked may have changed.
+fn changed(list: &OwnedFd) -> bool {
+    let mut list = [PollFd::new(list, PollFlags::PRI)];
+    rustix::event::poll(&mut list, Some(&Timespec::default())) != Ok(0)
+}
+
+fn whole(list: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    loop {
+        text.reserve(16 << 10);
+        let at = text.len() as u64;
+        if rustix::io::pread(list, rustix::buffer::spare_capacity(&mut text), at)? == 0 {
+            return Ok(text);
         }
     }
 }
@@ -123,18 +186,6 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     text
 }
 
-fn mountinfo() -> rustix::io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, c"/proc/self/mountinfo", flags, Mode::empty())?;
-    let mut text = Vec::new();
-    loop {
-        text.reserve(16 << 10);
-        if rustix::io::read(&file, rustix::buffer::spare_capacity(&mut text))? == 0 {
-            return Ok(text);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +200,7 @@ mod tests {
         let state = State {
             mounts: Mounts::parse(MOUNTS.as_bytes()),
             read: Some(Instant::now() + Duration::from_secs(3600)),
-            elsewhere: HashMap::new(),
+            ..State::default()
         };
         Disks { state: Mutex::new(state), hasher: RandomState::new() }
     }
@@ -173,12 +224,12 @@ mod tests {
     fn where_a_link_led_is_remembered_until_the_mounts_say_something_else() {
         let disks = disks();
         let bob = Path::new("/srv/bob");
-        disks.learn(bob, 77);
+        disks.learn(bob, 77, false);
         assert_eq!(disks.of(bob), Some(77));
         assert_eq!(disks.of(Path::new("/srv/eve")), device(254, 0));
         disks.state().mounts.0.insert(bob.to_owned(), 5);
         assert_eq!(disks.of(bob), Some(5));
-        disks.learn(bob, 5);
+        disks.learn(bob, 5, false);
         assert!(disks.state().elsewhere.is_empty());
     }
 
@@ -186,7 +237,7 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let disks = disks();
         for number in 0..=MOST_ELSEWHERE {
-            disks.learn(&PathBuf::from(format!("/srv/{number}")), 77);
+            disks.learn(&PathBuf::from(format!("/srv/{number}")), 77, false);
         }
         assert!(disks.state().elsewhere.len() <= MOST_ELSEWHERE);
     }
@@ -195,8 +246,21 @@ mod tests {
     fn the_mounts_of_this_machine_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let found = rustix::fs::stat(folder.path()).unwrap().st_dev;
-        DISKS.learn(folder.path(), found);
+        DISKS.learn(folder.path(), found, false);
         assert_eq!(DISKS.of(folder.path()), Some(found));
         assert!(DISKS.of(Path::new("/")).is_some());
+    }
+    #[test]
+    fn a_device_answers_at_once_until_mounts_change() {
+        let disks = Disks::default();
+        let folder = tempfile::tempdir().unwrap();
+        let found = rustix::fs::stat(folder.path()).unwrap().st_dev;
+        assert_eq!(disks.at_once(folder.path()), None);
+        disks.learn(folder.path(), found, true);
+        assert_eq!(disks.at_once(folder.path()), Some(found));
+        assert_eq!(disks.at_once(Path::new("/proc")), None);
+        // As the kernel says it: the list that is asked next is another one.
+        disks.state().list = None;
+        assert_eq!(disks.at_once(folder.path()), None);
     }
 }

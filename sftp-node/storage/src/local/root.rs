@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use ferryd_domain::Fault;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
 
 use super::Ownership;
 use super::cursor::RootNames;
@@ -42,16 +42,36 @@ impl Root {
     /// `NotFound`, `NotADirectory` and those of the operating system.
     pub fn open(path: &Path, options: LocalOptions) -> Result<Self, Fault> {
         let descriptor = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(fault)?;
+        Self::of(descriptor, path, options)
+    }
+
+    /// Opens a directory without waiting for a disk: one that the kernel has in memory, on a file
+    /// system that may be asked on the thread of a connection. `None` wherever that is not certain,
+    /// or anything fails: [`open`](Self::open) tells.
+    pub fn open_at_once(path: &Path, options: LocalOptions) -> Option<Self> {
+        let device = DISKS.at_once(path)?;
+        let cached = ResolveFlags::CACHED;
+        let descriptor = rustix::fs::openat2(CWD, path, DIRECTORY, Mode::empty(), cached).ok()?;
+        let ask = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let found = rustix::fs::statx(&descriptor, c"", ask, StatxFlags::TYPE).ok()?;
+        if rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor) != device {
+            return None;
+        }
+        Self::of(descriptor, path, options).ok()
+    }
+
+    fn of(descriptor: OwnedFd, path: &Path, options: LocalOptions) -> Result<Self, Fault> {
         let real_path = real_path(&descriptor, path)?;
         let system = rustix::fs::fstatfs(&descriptor).map_err(fault)?;
         let device = rustix::fs::fstat(&descriptor).map_err(fault)?.st_dev;
-        DISKS.learn(path, device);
+        // The type of the magic number differs between architectures.
+        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
+        let lane = Lane::of(system.f_type as u64, device);
+        DISKS.learn(path, device, lane.asks_inline());
         Ok(Self {
             names: RootNames::new(&real_path, path.as_os_str().as_bytes()),
             has_openat2: openat2_works(&descriptor),
-            // The type of the magic number differs between architectures.
-            #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
-            lane: Lane::of(system.f_type as u64, device),
+            lane,
             descriptor,
             real_path,
             options,
