@@ -273,6 +273,14 @@ impl RawSftp {
 
     /// OPENDIR, READDIR to the end, CLOSE; names in order, without `.` and `..`.
     pub async fn list(&mut self, path: impl AsRef<[u8]>) -> Result<Vec<Listed>, Status> {
+        let mut all = self.list_all(path).await?;
+        all.retain(|entry| entry.name != b"." && entry.name != b"..");
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// OPENDIR, READDIR to the end, CLOSE; everything as it comes.
+    pub async fn list_all(&mut self, path: impl AsRef<[u8]>) -> Result<Vec<Listed>, Status> {
         let body = self.request(11, Fields::new().string(path)).await?;
         let handle = Reader(&body).string().to_vec();
         let mut all = Vec::new();
@@ -284,8 +292,6 @@ impl RawSftp {
             }
         }
         self.close(&handle).await?;
-        all.retain(|entry| entry.name != b"." && entry.name != b"..");
-        all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
 

@@ -1,5 +1,7 @@
 //! What each SFTP operation does and how it refuses: the status codes that clients rely on.
 
+use std::os::unix::fs::PermissionsExt;
+
 use ferryd_tests::raw_sftp::{code, flags};
 use ferryd_tests::wire::{Attributes, Fields, Reader};
 use ferryd_tests::{Server, Status, Topology, both_topologies};
@@ -9,7 +11,8 @@ both_topologies!(
     version_three_is_answered_to_every_version,
     open_flags_mean_what_they_say,
     a_resumed_upload_takes_no_bytes_below_the_old_end,
-    directories_are_listed_without_dots_and_with_a_line_for_people,
+    directories_are_listed_with_attributes_and_a_line_for_people,
+    listings_begin_with_the_directory_and_the_one_above,
     a_long_listing_is_complete,
     lstat_shows_the_link_and_stat_what_it_points_to,
     fstat_follows_the_open_file,
@@ -85,7 +88,7 @@ async fn a_resumed_upload_takes_no_bytes_below_the_old_end(topology: Topology) {
     assert_eq!(alice.read("file"), b"0123456789abc");
 }
 
-async fn directories_are_listed_without_dots_and_with_a_line_for_people(topology: Topology) {
+async fn directories_are_listed_with_attributes_and_a_line_for_people(topology: Topology) {
     let server = Server::start(topology).await;
     let alice = server.user("alice").await;
     alice.put("file", "12345");
@@ -103,6 +106,27 @@ async fn directories_are_listed_without_dots_and_with_a_line_for_people(topology
     }
     assert_eq!(refused(sftp.list("/file").await), code::FAILURE);
     assert_eq!(refused(sftp.list("/missing").await), code::NO_FILE);
+}
+
+async fn listings_begin_with_the_directory_and_the_one_above(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.make_folder("folder/empty");
+    for (path, mode) in [("", 0o711), ("folder", 0o750), ("folder/empty", 0o705)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(alice.path(path), mode).unwrap();
+    }
+    let mut sftp = server.sftp_of(&alice).await;
+    for (path, modes) in [("/folder/empty", [0o705, 0o750]), ("/", [0o711, 0o711])] {
+        let listed = sftp.list_all(path).await.unwrap();
+        for ((entry, name), mode) in listed.iter().zip([".", ".."]).zip(modes) {
+            assert_eq!(entry.name, name.as_bytes(), "{path}");
+            assert_eq!(entry.attributes.mode, Some(0o040_000 | mode), "{path} {name}");
+            assert!(entry.line.starts_with('d') && entry.line.ends_with(name), "{}", entry.line);
+        }
+        let more = usize::from(path == "/");
+        assert_eq!(listed.len(), 2 + more, "{path}");
+    }
 }
 
 async fn a_long_listing_is_complete(topology: Topology) {

@@ -1,7 +1,7 @@
 //! Listing of directories.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Listing};
+use ferryd_storage::{Entry, Links, Listing, Place};
 use tokio::sync::Mutex;
 
 use super::UserFiles;
@@ -9,8 +9,15 @@ use super::UserFiles;
 /// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    listing: Mutex<Box<dyn Listing>>,
+    rest: Mutex<Rest>,
     path: VirtualPath,
+}
+
+/// What has not been listed yet.
+#[derive(Debug)]
+struct Rest {
+    dots: Vec<(Vec<u8>, Entry)>,
+    listing: Box<dyn Listing>,
 }
 
 impl UserFiles {
@@ -22,18 +29,32 @@ impl UserFiles {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ListDirectory, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
-        let listing = Mutex::new(place.list().await?);
-        Ok(Directory { listing, path })
+        let listing = place.list().await?;
+        let dots = self.dots(place.as_ref(), &path).await;
+        Ok(Directory { rest: Mutex::new(Rest { dots, listing }), path })
+    }
+
+    /// Returns `.` and `..`, as far as they are there and may be asked for: some clients take a
+    /// listing without any entry for a failure. The way up ends at the account's root.
+    async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Entry)> {
+        let above = path.directory();
+        let entries =
+            [(".", here.stat().await), ("..", self.stat(above.as_bytes(), Links::Follow).await)];
+        let found = entries.into_iter().filter_map(|(name, entry)| Some((name, entry.ok()?)));
+        found.map(|(name, entry)| (name.as_bytes().to_vec(), entry)).collect()
     }
 }
 
 impl Directory {
-    /// Returns up to `most` further entries, none at the end.
+    /// Returns up to `most` further entries, none at the end; `.` and `..` come first.
     ///
     /// # Errors
     /// `Failed`.
     pub async fn next(&self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
-        self.listing.lock().await.next(most).await
+        let mut rest = self.rest.lock().await;
+        let mut entries = std::mem::take(&mut rest.dots);
+        entries.extend(rest.listing.next(most.saturating_sub(entries.len())).await?);
+        Ok(entries)
     }
 
     /// Returns the path as the client named it.
