@@ -13,6 +13,7 @@ both_topologies!(
     copy_data_ends_well_where_its_source_ends,
     an_append_goes_on_at_the_end_that_was_set,
     a_file_that_is_opened_and_not_written_keeps_its_times,
+    a_hard_link_to_a_folder_is_not_permitted,
 );
 
 async fn an_exclusive_open_refuses_a_link_that_leads_nowhere(topology: Topology) {
@@ -114,4 +115,14 @@ async fn a_file_that_is_opened_and_not_written_keeps_its_times(topology: Topolog
         sftp.close(&handle).await.unwrap();
         assert_ne!(sftp.stat("/file").await.unwrap().times.unwrap().1, 2000, "mode {mode}");
     }
+}
+
+async fn a_hard_link_to_a_folder_is_not_permitted(topology: Topology) {
+    let server = Server::start(topology).await;
+    let alice = server.user("alice").await;
+    alice.make_folder("folder");
+    let mut sftp = server.sftp_of(&alice).await;
+    let link = Fields::new().string("hardlink@openssh.com").string("/folder").string("/second");
+    assert_eq!(sftp.request(200, link).await.unwrap_err().code, code::DENIED);
+    assert!(!alice.has("second"));
 }

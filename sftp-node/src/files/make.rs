@@ -76,6 +76,9 @@ impl UserFiles {
             }
         }
         let entry = source.stat().await?;
+        if entry.is_directory() {
+            return Err(Fault::denied());
+        }
         if !entry.is_file() {
             return Err(Fault::failed("only regular files can be linked"));
         }
