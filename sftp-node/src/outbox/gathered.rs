@@ -12,10 +12,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How long a change waits for others.
-const DELAY: Duration = Duration::from_millis(10);
+const DELAY: Duration = Duration::from_millis(25);
 /// How many changes of a session are told one by one in each [`WINDOW`].
 const ONE_BY_ONE: u32 = 8;
 const WINDOW: Duration = Duration::from_millis(250);
+/// A session that made so many in one window is in a burst, and in the next one none is told by itself.
+const BURST: u32 = 64;
 
 /// How fast the changes of one session come.
 #[derive(Debug, Default)]
@@ -38,10 +40,19 @@ impl Pace {
                 window.changes > ONE_BY_ONE
             }
             None => {
-                *window = Some(Window { since: now, changes: 1 });
-                false
+                let lasts = window.as_ref().is_some_and(|window| window.is_burst_before(now));
+                let changes = if lasts { ONE_BY_ONE + 1 } else { 1 };
+                *window = Some(Window { since: now, changes });
+                lasts
             }
         }
+    }
+}
+
+impl Window {
+    /// Tells whether this one was full and another one begins right after it.
+    fn is_burst_before(&self, next: Instant) -> bool {
+        self.changes >= BURST && next - self.since < 2 * WINDOW
     }
 }
 
@@ -135,4 +146,32 @@ fn add(sum: &mut UsageChange, change: &UsageChange) {
     sum.size = sum.size.saturating_add(change.size);
     sum.files = sum.files.saturating_add(change.files);
     sum.certainty = sum.certainty.and(change.certainty);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slow(pace: &Pace, changes: u32) -> u32 {
+        (0..changes).filter(|_| !pace.is_fast()).count().try_into().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_changes_of_a_window_are_told_one_by_one() {
+        let pace = Pace::default();
+        for _ in 0..3 {
+            assert_eq!(slow(&pace, BURST - 1), ONE_BY_ONE);
+            tokio::time::advance(WINDOW).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_goes_on_until_a_pause() {
+        let pace = Pace::default();
+        assert_eq!(slow(&pace, BURST), ONE_BY_ONE);
+        tokio::time::advance(WINDOW).await;
+        assert_eq!(slow(&pace, BURST), 0);
+        tokio::time::advance(2 * WINDOW).await;
+        assert_eq!(slow(&pace, BURST), ONE_BY_ONE);
+    }
 }

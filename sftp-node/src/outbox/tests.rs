@@ -137,7 +137,7 @@ async fn gathered_changes_do_not_wait_for_long() {
     for number in 0..10 {
         count(&outbox, change(&format!("t{number}"), "bob"), &pace).await;
     }
-    tokio::time::sleep(Duration::from_millis(11)).await;
+    tokio::time::sleep(Duration::from_millis(26)).await;
     assert_eq!(certainty_of(&fake, "bob").len(), 9);
     tokio::time::sleep(Duration::from_millis(250)).await;
     count(&outbox, change("slow again", "bob"), &pace).await;
