@@ -11,7 +11,7 @@ use std::time::Duration;
 const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// Lines of this span go out in one write, which saves a system call and a wake-up per line.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(25);
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 

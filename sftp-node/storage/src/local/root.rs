@@ -42,7 +42,8 @@ impl Root {
     /// `NotFound`, `NotADirectory` and those of the operating system.
     pub fn open(path: &Path, options: LocalOptions) -> Result<Self, Fault> {
         let descriptor = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(fault)?;
-        Self::of(descriptor, path, options)
+        let has_openat2 = openat2_works(&descriptor);
+        Self::of(descriptor, has_openat2, path, options)
     }
 
     /// Opens a directory without waiting for a disk: one that the kernel has in memory, on a file
@@ -57,10 +58,15 @@ impl Root {
         if rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor) != device {
             return None;
         }
-        Self::of(descriptor, path, options).ok()
+        Self::of(descriptor, true, path, options).ok()
     }
 
-    fn of(descriptor: OwnedFd, path: &Path, options: LocalOptions) -> Result<Self, Fault> {
+    fn of(
+        descriptor: OwnedFd,
+        has_openat2: bool,
+        path: &Path,
+        options: LocalOptions,
+    ) -> Result<Self, Fault> {
         let real_path = real_path(&descriptor, path)?;
         let system = rustix::fs::fstatfs(&descriptor).map_err(fault)?;
         let device = rustix::fs::fstat(&descriptor).map_err(fault)?.st_dev;
@@ -70,7 +76,7 @@ impl Root {
         DISKS.learn(path, device, lane.asks_inline());
         Ok(Self {
             names: RootNames::new(&real_path, path.as_os_str().as_bytes()),
-            has_openat2: openat2_works(&descriptor),
+            has_openat2,
             lane,
             descriptor,
             real_path,
