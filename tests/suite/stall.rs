@@ -225,6 +225,21 @@ async fn readers_that_leave_a_stalled_file_system_hold_up_nobody(topology: Topol
     server.assert_running();
 }
 
+async fn assert_they_wait_until_released(
+    server: &mut Server,
+    folder: &SlowFolder,
+    slow: &User,
+    mut logins: JoinSet<bool>,
+) {
+    while let Some(ended) = logins.try_join_next() {
+        assert!(!matches!(ended, Ok(true)), "a login did not wait");
+    }
+    folder.release();
+    soon("a login", server.sftp_of(slow)).await.list("/").await.unwrap();
+    logins.shutdown().await;
+    server.assert_running();
+}
+
 /// More logins than a pool has threads wait for one home.
 async fn logins_to_a_stalled_home_leave_threads_for_others(topology: Topology) {
     const LOGINS: usize = 600;
@@ -253,13 +268,7 @@ async fn logins_to_a_stalled_home_leave_threads_for_others(topology: Topology) {
     println!("{topology:?}: {before} threads before, {threads} while {LOGINS} logins wait");
     assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
     assert!(threads < before + 100, "{threads} threads");
-    while let Some(ended) = logins.try_join_next() {
-        assert!(!matches!(ended, Ok(true)), "a login did not wait");
-    }
-    folder.release();
-    soon("a login", server.sftp_of(&slow)).await.list("/").await.unwrap();
-    logins.shutdown().await;
-    server.assert_running();
+    assert_they_wait_until_released(&mut server, &folder, &slow, logins).await;
 }
 
 /// A home that answered at once when it was opened before.
@@ -281,13 +290,7 @@ async fn a_home_under_a_mount_that_stalls_holds_up_nobody(topology: Topology) {
     until("a login that waits", async || folder.holds_a_call().then_some(())).await;
     soon("the others", work(&server, &bob)).await;
     assert!(folder.holds_a_call(), "the others were not waiting for the end of the stall");
-    while let Some(ended) = logins.try_join_next() {
-        assert!(!matches!(ended, Ok(true)), "a login did not wait");
-    }
-    folder.release();
-    soon("a login", server.sftp_of(&slow)).await.list("/").await.unwrap();
-    logins.shutdown().await;
-    server.assert_running();
+    assert_they_wait_until_released(&mut server, &folder, &slow, logins).await;
 }
 
 async fn an_upload_to_a_stalled_file_system_is_held_back(topology: Topology) {
