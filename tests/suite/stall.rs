@@ -19,6 +19,7 @@ use slow_folder::SlowFolder;
 both_topologies!(
     a_stalled_file_system_holds_up_only_its_account,
     a_stalled_virtual_folder_holds_up_no_stat_elsewhere,
+    a_stalled_home_holds_up_no_listing_of_a_virtual_folder,
     clients_that_leave_a_stalled_file_system_hold_up_nobody,
     readers_that_leave_a_stalled_file_system_hold_up_nobody,
     logins_to_a_stalled_home_leave_threads_for_others,
@@ -155,6 +156,25 @@ async fn a_stalled_virtual_folder_holds_up_no_stat_elsewhere(topology: Topology)
     }
     let gone = sftp.receive().await.unwrap();
     assert_eq!((gone.id(), gone.outcome().unwrap_err().code), (6, code::NO_FILE));
+    server.assert_running();
+}
+
+async fn a_stalled_home_holds_up_no_listing_of_a_virtual_folder(topology: Topology) {
+    let mut server = Server::start(topology).await;
+    let (home, mapped) = (server.home_of("slow"), server.home_of("mapped"));
+    let Some(folder) = SlowFolder::mount(&home) else { return };
+    std::fs::create_dir_all(&mapped).unwrap();
+    std::fs::write(mapped.join("file"), "content").unwrap();
+    let folders = json!([{ "virtual_path": "/quick", "mapped_path": mapped }]);
+    let slow = json!({ "home_dir": home, "virtual_folders": folders });
+    let slow = server.user_with("slow", slow).await;
+    let mut sftp = server.sftp_of(&slow).await;
+    folder.stall();
+    let listed = soon("a listing", sftp.list_all("/quick")).await.unwrap();
+    let mut names: Vec<_> = listed.iter().map(|entry| entry.name.as_slice()).collect();
+    names.sort_unstable();
+    assert_eq!(names, [b".".as_slice(), b"..", b"file"]);
+    folder.release();
     server.assert_running();
 }
 

@@ -35,12 +35,16 @@ impl UserFiles {
     }
 
     /// Returns `.` and `..`, as far as they are there and may be asked for: some clients take a
-    /// listing without any entry for a failure. The way up ends at the account's root.
+    /// listing without any entry for a failure. The way up ends at the account's root. It is not
+    /// asked for where that may take long, since it may be on another disk: `..` looks like `.` then.
     async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Entry)> {
-        let above = path.directory();
-        let entries =
-            [(".", here.stat().await), ("..", self.stat(above.as_bytes(), Links::Follow).await)];
-        let found = entries.into_iter().filter_map(|(name, entry)| Some((name, entry.ok()?)));
+        let entry = here.stat().await.ok();
+        let above = match self.stats_at_once() {
+            true => self.stat(path.directory().as_bytes(), Links::Follow).await.ok(),
+            false => entry.clone(),
+        };
+        let entries = [(".", entry), ("..", above)];
+        let found = entries.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
         found.map(|(name, entry)| (name.as_bytes().to_vec(), entry)).collect()
     }
 }
