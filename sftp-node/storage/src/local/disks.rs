@@ -250,6 +250,7 @@ mod tests {
         assert_eq!(DISKS.of(folder.path()), Some(found));
         assert!(DISKS.of(Path::new("/")).is_some());
     }
+
     #[test]
     fn a_device_answers_at_once_until_mounts_change() {
         let disks = Disks::default();
@@ -259,7 +260,7 @@ mod tests {
         disks.learn(folder.path(), found, true);
         assert_eq!(disks.at_once(folder.path()), Some(found));
         assert_eq!(disks.at_once(Path::new("/proc")), None);
-        // As the kernel says it: the list that is asked next is another one.
+        // A list that cannot be asked may have changed.
         disks.state().list = None;
         assert_eq!(disks.at_once(folder.path()), None);
     }
