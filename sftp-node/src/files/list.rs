@@ -41,7 +41,7 @@ impl UserFiles {
         let entry = here.stat().await.ok();
         let above = match self.stats_at_once() {
             true => self.stat(path.directory().as_bytes(), Links::Follow).await.ok(),
-            false => entry.clone(),
+            false => entry,
         };
         let entries = [(".", entry), ("..", above)];
         let found = entries.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
