@@ -1,11 +1,11 @@
 //! Bounds the work on passwords: memory, threads, waiting. Whoever guesses holds up few others:
-//! turns go round by account and address ([`turns`]), the same question asked twice is computed
+//! turns go round by account and address ([`fair_queue`]), the same question asked twice is computed
 //! once, and a wrong password is remembered for a minute ([`recent`]). Names without an account are
 //! treated as those with one, so that a flood does not tell them apart.
 
+mod fair_queue;
 mod recent;
 mod thread;
-mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,8 +19,8 @@ use futures::future::{BoxFuture, Shared, WeakShared};
 use tokio::sync::oneshot;
 
 use super::{matches, memory_of};
+use fair_queue::{FairQueue, Job};
 use recent::{Question, Recent};
-use turns::{Job, Turns};
 
 /// Memory of all checks that run at once. A hash that wants more runs alone.
 const MEMORY_MIB: u32 = 256;
@@ -80,7 +80,7 @@ type Flight = Shared<BoxFuture<'static, Verdict>>;
 /// The budget and those who wait for it.
 #[derive(Debug)]
 pub struct Pool {
-    turns: Mutex<Turns<oneshot::Sender<Permit>>>,
+    queue: Mutex<FairQueue<oneshot::Sender<Permit>>>,
     flights: Mutex<HashMap<Question, WeakShared<BoxFuture<'static, Verdict>>>>,
     recent: Recent,
 }
@@ -116,7 +116,7 @@ impl Pool {
     pub fn new(threads: usize) -> Self {
         let share = threads.min(MAX_SHARE + 1).saturating_sub(1).max(1);
         Self {
-            turns: Mutex::new(Turns::new(threads.max(1), MEMORY_MIB, share)),
+            queue: Mutex::new(FairQueue::new(threads.max(1), MEMORY_MIB, share)),
             flights: Mutex::default(),
             recent: Recent::new(),
         }
@@ -208,7 +208,7 @@ impl Pool {
     /// Waits for a thread and memory; nothing when others have to be preferred.
     async fn turn(self: &Arc<Self>, job: Job) -> Option<Permit> {
         let (grant, granted) = oneshot::channel();
-        let number = lock(&self.turns).join(job, grant)?;
+        let number = lock(&self.queue).join(job, grant)?;
         let place = Place { pool: Arc::clone(self), number };
         self.grant();
         let permit = granted.await.ok();
@@ -219,7 +219,7 @@ impl Pool {
     /// Gives what is free to those whose turn it is.
     fn grant(self: &Arc<Self>) {
         loop {
-            let Some((job, grant)) = lock(&self.turns).next() else { return };
+            let Some((job, grant)) = lock(&self.queue).next() else { return };
             let permit = Permit { pool: Arc::clone(self), job, began: Instant::now() };
             // One that nobody waits for any more comes back when it is dropped.
             if let Err(unused) = grant.send(permit) {
@@ -230,20 +230,20 @@ impl Pool {
 
     /// Returns how long a check takes that is asked for now, with the wait for its turn.
     fn expected(&self, job: &Job) -> Duration {
-        lock(&self.turns).expected(job).min(PATIENCE)
+        lock(&self.queue).expected(job).min(PATIENCE)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        lock(&self.pool.turns).done(&self.job, self.began.elapsed());
+        lock(&self.pool.queue).done(&self.job, self.began.elapsed());
         self.pool.grant();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.pool.turns).leave(self.number);
+        lock(&self.pool.queue).leave(self.number);
     }
 }
 

@@ -72,7 +72,7 @@ async fn the_same_question_is_computed_once_for_all_who_ask() {
         assert_eq!(answer.await.unwrap(), expected);
     }
     assert!(lock(&pool.flights).is_empty());
-    assert_eq!(lock(&pool.turns).given(), 2, "checks that ran");
+    assert_eq!(lock(&pool.queue).given(), 2, "checks that ran");
 }
 
 #[tokio::test]
@@ -81,9 +81,9 @@ async fn a_wrong_password_is_not_computed_again_and_takes_its_time_all_the_same(
     for _ in 0..3 {
         assert_eq!(ask(&pool, name("bob"), FLOOD, "wrong").await, Verdict::Mismatch);
     }
-    assert_eq!(lock(&pool.turns).given(), 1);
+    assert_eq!(lock(&pool.queue).given(), 1);
     let begin = Instant::now();
-    let usual = lock(&pool.turns).expected(&Job { line: name("bob"), origin: FLOOD, memory: 64 });
+    let usual = lock(&pool.queue).expected(&Job { line: name("bob"), origin: FLOOD, memory: 64 });
     assert_eq!(ask(&pool, name("bob"), FLOOD, "wrong").await, Verdict::Mismatch);
     assert!(begin.elapsed() >= usual && !usual.is_zero());
     assert_eq!(ask(&pool, name("bob"), FLOOD, "password").await, Verdict::Match);

@@ -1,7 +1,8 @@
-//! Whose turn it is, as plain data. A check comes the later, the more checks of the same name and
-//! address wait, the more addresses wait for this name, and the more names wait from this address.
-//! So the owner of an attacked account, coming from elsewhere, is next, as is everybody whom the
-//! attack does not concern; and nobody waits for ever, because later ones come after.
+//! The fair queue of password checks, as plain data. A check stands the further back, the more checks
+//! of the same name and address wait, the more addresses wait for this name, and the more names wait
+//! from this address. So the owner of an attacked account, coming from elsewhere, is next, as is
+//! everybody whom the attack does not concern; and no check waits for ever, because later ones queue
+//! behind it.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 struct Waiter<G> {
     number: u64,
-    /// The order of turns.
+    /// The order of queue.
     turn: u64,
     job: Job,
     grant: G,
@@ -38,7 +39,7 @@ struct Waiter<G> {
 
 /// The queue and what is free. `G` tells a waiter that it is its turn; dropped, that it will not be.
 #[derive(Debug)]
-pub(super) struct Turns<G> {
+pub(super) struct FairQueue<G> {
     waiting: Vec<Waiter<G>>,
     running: HashMap<Line, usize>,
     threads: usize,
@@ -54,7 +55,7 @@ pub(super) struct Turns<G> {
     given: u64,
 }
 
-impl<G> Turns<G> {
+impl<G> FairQueue<G> {
     pub(super) fn new(threads: usize, memory: u32, share: usize) -> Self {
         Self {
             waiting: Vec::new(),
@@ -192,31 +193,31 @@ mod tests {
         Job { line: Line::Name(name.to_owned()), origin, memory: 64 }
     }
 
-    fn turns(threads: usize) -> Turns<&'static str> {
-        Turns::new(threads, 256, threads.saturating_sub(1).max(1))
+    fn queue(threads: usize) -> FairQueue<&'static str> {
+        FairQueue::new(threads, 256, threads.saturating_sub(1).max(1))
     }
 
     /// Returns whose turns come, when each check ends before the next begins.
-    fn order(turns: &mut Turns<&'static str>) -> Vec<&'static str> {
+    fn order(queue: &mut FairQueue<&'static str>) -> Vec<&'static str> {
         let mut order = Vec::new();
-        while let Some((job, who)) = turns.next() {
+        while let Some((job, who)) = queue.next() {
             order.push(who);
-            turns.done(&job, Duration::from_millis(100));
+            queue.done(&job, Duration::from_millis(100));
         }
         order
     }
 
     #[test]
     fn the_owner_from_elsewhere_and_those_not_concerned_come_before_a_flood() {
-        let mut turns = turns(1);
+        let mut queue = queue(1);
         for _ in 0..MOST_OF_BOTH {
-            assert!(turns.join(job("victim", 1), "flood").is_some());
+            assert!(queue.join(job("victim", 1), "flood").is_some());
         }
-        assert!(turns.join(job("victim", 1), "flood").is_none(), "the line is full");
-        turns.join(job("victim", 2), "owner").unwrap();
-        turns.join(job("other", 3), "other").unwrap();
-        turns.join(job("other", 1), "neighbor").unwrap();
-        let order = order(&mut turns);
+        assert!(queue.join(job("victim", 1), "flood").is_none(), "the line is full");
+        queue.join(job("victim", 2), "owner").unwrap();
+        queue.join(job("other", 3), "other").unwrap();
+        queue.join(job("other", 1), "neighbor").unwrap();
+        let order = order(&mut queue);
         for who in ["owner", "other", "neighbor"] {
             let place = order.iter().position(|served| *served == who).unwrap();
             assert!(place < 7, "{who} came at {place}");
@@ -225,14 +226,14 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_from_one_address_stands_behind_others() {
-        let mut turns = turns(1);
+        let mut queue = queue(1);
         for number in 0..MOST {
-            assert!(turns.join(job(&format!("name-{number}"), 1), "flood").is_some());
+            assert!(queue.join(job(&format!("name-{number}"), 1), "flood").is_some());
         }
-        assert!(turns.join(job("another", 1), "flood").is_none(), "the queue is full");
-        turns.join(job("name-5", 2), "owner").unwrap();
-        turns.join(job("other", 3), "other").unwrap();
-        let order = order(&mut turns);
+        assert!(queue.join(job("another", 1), "flood").is_none(), "the queue is full");
+        queue.join(job("name-5", 2), "owner").unwrap();
+        queue.join(job("other", 3), "other").unwrap();
+        let order = order(&mut queue);
         assert_eq!(order.len(), MOST, "somebody had to go");
         assert!(
             order[..6].contains(&"owner") && order[..6].contains(&"other"),
@@ -243,16 +244,16 @@ mod tests {
 
     #[test]
     fn a_flood_is_served_while_others_keep_coming() {
-        let mut turns = turns(1);
+        let mut queue = queue(1);
         for _ in 0..MOST_OF_BOTH {
-            turns.join(job("victim", 1), "flood").unwrap();
+            queue.join(job("victim", 1), "flood").unwrap();
         }
         let mut flood = 0;
         for _ in 0..4 * MOST_OF_BOTH {
             // Their line may be full as well.
-            let _ = turns.join(job("other", 2), "other");
-            let (job, who) = turns.next().unwrap();
-            turns.done(&job, Duration::from_millis(100));
+            let _ = queue.join(job("other", 2), "other");
+            let (job, who) = queue.next().unwrap();
+            queue.done(&job, Duration::from_millis(100));
             flood += usize::from(who == "flood");
         }
         assert_eq!(flood, MOST_OF_BOTH);
@@ -260,40 +261,40 @@ mod tests {
 
     #[test]
     fn one_name_never_gets_the_last_thread() {
-        let mut turns = turns(2);
+        let mut queue = queue(2);
         for _ in 0..3 {
-            turns.join(job("victim", 1), "flood").unwrap();
+            queue.join(job("victim", 1), "flood").unwrap();
         }
-        let (running, _) = turns.next().unwrap();
-        assert!(turns.next().is_none());
-        turns.join(job("other", 1), "other").unwrap();
-        assert_eq!(turns.next().unwrap().1, "other");
-        assert!(turns.next().is_none());
-        turns.done(&running, Duration::from_millis(100));
-        assert_eq!(turns.next().unwrap().1, "flood");
+        let (running, _) = queue.next().unwrap();
+        assert!(queue.next().is_none());
+        queue.join(job("other", 1), "other").unwrap();
+        assert_eq!(queue.next().unwrap().1, "other");
+        assert!(queue.next().is_none());
+        queue.done(&running, Duration::from_millis(100));
+        assert_eq!(queue.next().unwrap().1, "flood");
     }
 
     #[test]
     fn what_is_too_large_for_now_is_not_overtaken() {
-        let mut turns = Turns::new(4, 256, 3);
-        turns.join(Job { memory: 200, ..job("a", 1) }, "a").unwrap();
-        let (running, _) = turns.next().unwrap();
-        turns.join(Job { memory: 100, ..job("b", 2) }, "b").unwrap();
-        turns.join(Job { memory: 1, ..job("c", 3) }, "c").unwrap();
-        assert!(turns.next().is_none());
-        turns.done(&running, Duration::from_millis(100));
-        assert_eq!(order(&mut turns), ["b", "c"]);
+        let mut queue = FairQueue::new(4, 256, 3);
+        queue.join(Job { memory: 200, ..job("a", 1) }, "a").unwrap();
+        let (running, _) = queue.next().unwrap();
+        queue.join(Job { memory: 100, ..job("b", 2) }, "b").unwrap();
+        queue.join(Job { memory: 1, ..job("c", 3) }, "c").unwrap();
+        assert!(queue.next().is_none());
+        queue.done(&running, Duration::from_millis(100));
+        assert_eq!(order(&mut queue), ["b", "c"]);
     }
 
     #[test]
     fn what_is_expected_grows_with_the_line_and_those_who_left_are_forgotten() {
-        let mut turns = turns(1);
-        let alone = turns.expected(&job("bob", 1));
-        let numbers: Vec<_> = (0..8).map(|_| turns.join(job("bob", 1), "bob").unwrap()).collect();
-        assert_eq!(turns.expected(&job("bob", 1)), alone * 9);
-        assert_eq!(turns.expected(&job("eve", 2)), alone);
-        numbers.into_iter().for_each(|number| turns.leave(number));
-        assert_eq!(turns.expected(&job("bob", 1)), alone);
-        assert!(turns.next().is_none() && turns.running.is_empty());
+        let mut queue = queue(1);
+        let alone = queue.expected(&job("bob", 1));
+        let numbers: Vec<_> = (0..8).map(|_| queue.join(job("bob", 1), "bob").unwrap()).collect();
+        assert_eq!(queue.expected(&job("bob", 1)), alone * 9);
+        assert_eq!(queue.expected(&job("eve", 2)), alone);
+        numbers.into_iter().for_each(|number| queue.leave(number));
+        assert_eq!(queue.expected(&job("bob", 1)), alone);
+        assert!(queue.next().is_none() && queue.running.is_empty());
     }
 }
