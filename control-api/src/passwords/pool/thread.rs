@@ -32,7 +32,9 @@ where
 
 fn lower_priority() {
     let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
+    // A server that runs at a still lower priority keeps that one.
+    let own = rustix::process::getpriority_process(Some(thread)).unwrap_or(0);
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE.max(own)) {
         tracing::debug!(sender = "auth", %error, "password work keeps its priority");
     }
 }
