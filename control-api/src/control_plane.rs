@@ -19,13 +19,13 @@ use tokio::task::JoinHandle;
 use crate::accounts::Accounts;
 use crate::actions::Actions;
 use crate::auth::Auth;
-use crate::former_nodes::{FormerNodes, Waited};
+use crate::grace_period::{GracePeriod, Waited};
 use crate::logins::{FreshAccounts, LastLogins};
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::QuotaScans;
+use crate::reclaim::Reclaim;
 use crate::recovery::Recovery;
-use crate::returned_sessions::ReturnedSessions;
 use crate::sessions::Sessions;
 use crate::upload_sweeps::UploadSweeps;
 
@@ -42,7 +42,7 @@ pub struct LocalControlPlane {
     auth: Arc<Auth>,
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
-    former_nodes: Arc<FormerNodes>,
+    grace_period: Arc<GracePeriod>,
     quota: Arc<Quota>,
     scans: Arc<QuotaScans>,
     recovery: Arc<Recovery>,
@@ -90,9 +90,9 @@ impl LocalControlPlane {
             Arc::clone(&accounts),
         ));
         let returned =
-            ReturnedSessions::new(Arc::clone(&sessions), Arc::clone(&nodes), Arc::clone(&accounts));
+            Reclaim::new(Arc::clone(&sessions), Arc::clone(&nodes), Arc::clone(&accounts));
         let fresh = Arc::new(FreshAccounts::default());
-        let former_nodes = Arc::new(FormerNodes::default());
+        let grace_period = Arc::new(GracePeriod::default());
         let last_logins = Arc::new(LastLogins::new(provider));
         let tasks = vec![
             tokio::spawn(Arc::clone(&quota).write_behind()),
@@ -102,7 +102,7 @@ impl LocalControlPlane {
             tokio::spawn(sweep(
                 Arc::clone(&sessions),
                 Arc::clone(&nodes),
-                Arc::clone(&former_nodes),
+                Arc::clone(&grace_period),
                 Arc::clone(&quota),
                 Arc::clone(&fresh),
             )),
@@ -115,7 +115,7 @@ impl LocalControlPlane {
             auth,
             sessions,
             nodes,
-            former_nodes,
+            grace_period,
             quota,
             scans,
             recovery,
@@ -155,7 +155,7 @@ impl LocalControlPlane {
     /// # Errors
     /// `Unavailable` when the usage could not be written.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
-        self.former_nodes.shutdown(&self.sessions, &self.nodes).await;
+        self.grace_period.shutdown(&self.sessions, &self.nodes).await;
         let (flushed, (), ()) = tokio::join!(
             self.quota.flush(),
             self.last_logins.flush(),
@@ -167,14 +167,14 @@ impl LocalControlPlane {
     /// Notes in a file which nodes have sessions, and lets the first logins of accounts with a
     /// limit of sessions wait for those that the file names now. For nodes in other processes.
     pub async fn remember_nodes_in(&self, file: PathBuf) {
-        self.former_nodes.remember_in(file).await;
+        self.grace_period.remember_in(file).await;
     }
 
     /// Returns the account of a session that is to start, once it is known how many sessions it
     /// has: as it was looked at a moment ago, or as it is now.
     async fn account_for(&self, start: &SessionStart) -> Result<Account, Fault> {
         let account = self.fresh_account(start).await?;
-        if account.max_sessions <= 0 || self.former_nodes.wait().await? == Waited::No {
+        if account.max_sessions <= 0 || self.grace_period.wait().await? == Waited::No {
             return Ok(account);
         }
         self.fresh_account(start).await
@@ -200,7 +200,7 @@ impl Drop for LocalControlPlane {
 async fn sweep(
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
-    former_nodes: Arc<FormerNodes>,
+    grace_period: Arc<GracePeriod>,
     quota: Arc<Quota>,
     fresh: Arc<FreshAccounts>,
 ) {
@@ -210,7 +210,7 @@ async fn sweep(
         ticks.tick().await;
         sessions.sweep();
         nodes.sweep();
-        former_nodes.sweep(&sessions, &nodes);
+        grace_period.sweep(&sessions, &nodes);
         quota.sweep();
         fresh.sweep();
     }
@@ -238,7 +238,7 @@ impl ControlPlane for LocalControlPlane {
         let now = crate::clock::now_ms();
         check_account(&account, now)?;
         let lease = self.sessions.open(&account, &start)?;
-        self.former_nodes.list(&start.node).await;
+        self.grace_period.list(&start.node).await;
         self.recovery.session_opened(&account);
         self.quota.start_session(&account.username);
         if self.writes == Writes::Allowed {
@@ -256,8 +256,8 @@ impl ControlPlane for LocalControlPlane {
     async fn attach_node(&self, node: NodeInfo) -> Result<NodeCommands, Fault> {
         let id = node.node.clone();
         let commands = self.nodes.attach(node);
-        self.former_nodes.list(&id).await;
-        self.former_nodes.has_told(&id);
+        self.grace_period.list(&id).await;
+        self.grace_period.has_told(&id);
         self.upload_sweeps.start(id);
         Ok(commands)
     }
@@ -265,8 +265,8 @@ impl ControlPlane for LocalControlPlane {
     async fn report(&self, report: NodeReport) -> Result<(), Fault> {
         let id = report.node.clone();
         self.nodes.report(report);
-        self.former_nodes.list(&id).await;
-        self.former_nodes.has_told(&id);
+        self.grace_period.list(&id).await;
+        self.grace_period.has_told(&id);
         Ok(())
     }
 

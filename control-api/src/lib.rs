@@ -6,16 +6,16 @@ pub mod auth;
 pub mod clock;
 mod control_api;
 pub mod control_plane;
-mod former_nodes;
+mod grace_period;
 pub mod logins;
 pub mod nodes;
 pub mod passwords;
 pub mod programs;
 pub mod quota;
 pub mod quota_scans;
+mod reclaim;
 pub mod recovery;
 pub mod rest;
-mod returned_sessions;
 pub mod sessions;
 pub mod upload_sweeps;
 

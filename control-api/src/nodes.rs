@@ -99,7 +99,7 @@ impl Nodes {
             .boxed()
     }
 
-    /// Takes a report: renews the places of the node's sessions and keeps it for the list.
+    /// Takes a report: renews the leases of the node's sessions and keeps it for the list.
     pub fn report(&self, report: NodeReport) {
         self.sessions.renew(&report.node, &report.sessions);
         let mut state = lock(&self.state);

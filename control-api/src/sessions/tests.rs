@@ -39,7 +39,7 @@ fn the_limit_counts_sessions_and_a_closed_one_makes_room() {
     sessions.open(&account(2), &start("b")).unwrap();
     let fault = sessions.open(&account(2), &start("c")).unwrap_err();
     assert_eq!(fault.kind(), FaultKind::TooManySessions);
-    sessions.open(&account(2), &start("b")).expect("a repeated call keeps its place");
+    sessions.open(&account(2), &start("b")).expect("a repeated call keeps its lease");
     sessions.close(&ConnectionId("a".into()));
     sessions.open(&account(2), &start("c")).unwrap();
     sessions.open(&account(0), &start("d")).expect("0 means any number");
@@ -64,7 +64,7 @@ fn many_logins_at_one_instant_cannot_pass_the_limit() {
 }
 
 #[test]
-fn a_refused_way_takes_no_place() {
+fn a_refused_way_takes_no_lease() {
     let sessions = Sessions::default();
     let mut account = account(1);
     account.filters.denied_login_methods = vec!["password".into()];
@@ -74,7 +74,7 @@ fn a_refused_way_takes_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn places_of_a_silent_node_lapse_and_those_reported_stay() {
+async fn leases_of_a_silent_node_lapse_and_those_reported_stay() {
     let sessions = Sessions::default();
     let node = NodeId("n1".into());
     sessions.open(&account(2), &start("a")).unwrap();
@@ -86,7 +86,7 @@ async fn places_of_a_silent_node_lapse_and_those_reported_stay() {
     assert!(!sessions.holds(&ConnectionId("b".into())), "b was in no report");
     sessions.open(&account(2), &start("c")).unwrap();
     sessions.sweep();
-    assert_eq!(sessions.places().by_connection.len(), 2);
+    assert_eq!(sessions.leases().by_connection.len(), 2);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn told(lease: &SessionLease) -> SessionStatus {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_that_come_back_get_their_places_unless_others_have_them() {
+async fn sessions_that_come_back_reclaim_their_leases_unless_others_have_them() {
     let sessions = Sessions::default();
     let bob = Username::stored("bob");
     let node = NodeId("n1".into());
@@ -156,22 +156,22 @@ async fn sessions_that_come_back_get_their_places_unless_others_have_them() {
     sessions.sweep();
     sessions.open(&account(2), &start("c")).unwrap();
     sessions.renew(&node, &[told(&b), told(&a)]);
-    assert_eq!(sessions.returned().await, HashSet::from([bob.clone()]));
+    assert_eq!(sessions.reclaimed().await, HashSet::from([bob.clone()]));
     assert!(!sessions.settle_uncrowded(&bob));
-    let surplus = sessions.surplus(&bob, 2);
-    assert_eq!(surplus.iter().map(|s| &s.connection).collect::<Vec<_>>(), [&b.connection]);
+    let evictions = sessions.evictions(&bob, 2);
+    assert_eq!(evictions.iter().map(|s| &s.connection).collect::<Vec<_>>(), [&b.connection]);
     sessions.settle(&bob, 2);
-    assert_eq!(sessions.surplus(&bob, 2), surplus, "nothing is settled before it is gone");
-    surplus.iter().for_each(|surplus| sessions.give_up(surplus));
+    assert_eq!(sessions.evictions(&bob, 2), evictions, "nothing is settled before it is gone");
+    evictions.iter().for_each(|eviction| sessions.evict(eviction));
     sessions.settle(&bob, 2);
     sessions.renew(&node, &[told(&b), told(&a)]);
     assert!(sessions.holds(&a.connection) && !sessions.holds(&b.connection));
-    assert!(sessions.places().returned.is_empty());
+    assert!(sessions.leases().reclaimed.is_empty());
     assert!(sessions.open(&account(2), &start("d")).is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_has_lapsed_and_is_not_swept_yet_is_taken_back_the_same_way() {
+async fn a_lease_that_has_lapsed_and_is_not_swept_yet_is_reclaimed_the_same_way() {
     let sessions = Sessions::default();
     let bob = Username::stored("bob");
     let a = sessions.open(&account(1), &start("a")).unwrap();
@@ -179,7 +179,7 @@ async fn a_place_that_has_lapsed_and_is_not_swept_yet_is_taken_back_the_same_way
     sessions.open(&account(1), &start("b")).unwrap();
     sessions.renew(&NodeId("n1".into()), &[told(&a)]);
     assert!(!sessions.settle_uncrowded(&bob));
-    assert_eq!(sessions.surplus(&bob, 1)[0].connection, a.connection);
+    assert_eq!(sessions.evictions(&bob, 1)[0].connection, a.connection);
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,5 +199,5 @@ async fn those_who_are_back_count_when_others_come_back() {
     assert!(sessions.settle_uncrowded(&bob), "c is away");
     sessions.renew(&NodeId("n3".into()), &[told(&c)]);
     assert!(!sessions.settle_uncrowded(&bob));
-    assert_eq!(sessions.surplus(&bob, 2)[0].connection, c.connection);
+    assert_eq!(sessions.evictions(&bob, 2)[0].connection, c.connection);
 }

@@ -1,16 +1,16 @@
-//! Which sessions of an account are too many after a node was away, as pure arithmetic. A session
-//! is an intruder when it could not have got its place if all others had been known at that time.
-//! For each intruder one session that came back has to go: what got in instead stays.
+//! Which sessions of an account have to go after a node was away, as pure arithmetic. A session is
+//! an intruder when it could not have got its lease if all other leases had been known at that time.
+//! For each intruder one reclaimed session is evicted: what got in instead stays.
 
 use ferryd_control_plane::{Admission, ConnectionId};
 
 /// Whether it is settled that a session may stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It is.
+    /// It is settled.
     Settled,
-    /// It came back, and nobody has looked yet whether there is room for it.
-    Returned,
+    /// Its node reclaimed the lease, and whether there is room for it has not been checked yet.
+    Reclaimed,
 }
 
 /// A session of an account.
@@ -23,10 +23,10 @@ pub(super) struct Member {
 
 /// A session that has to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surplus {
-    /// It.
+pub struct Eviction {
+    /// The session.
     pub connection: ConnectionId,
-    /// The intruder, if it is another one: it is from now on what the session was.
+    /// The intruder, if it is another session: it takes over the admission.
     pub heir: Option<ConnectionId>,
 }
 
@@ -36,19 +36,19 @@ pub(super) fn is_crowded(mut members: Vec<Member>) -> bool {
     intruder(&members).is_some()
 }
 
-/// Returns the sessions that have to go, the newest of those that came back first. Nobody goes
-/// whom the limit of today has room for.
-pub(super) fn surplus(mut members: Vec<Member>, max_sessions: i32) -> Vec<Surplus> {
+/// Returns the sessions that have to go, the newest reclaimed one first. No session goes that the
+/// limit of today has room for.
+pub(super) fn evictions(mut members: Vec<Member>, max_sessions: i32) -> Vec<Eviction> {
     let mut gone = Vec::new();
     loop {
         members.sort_by(in_order);
-        if places(max_sessions).is_none_or(|most| members.len() <= most) {
+        if most_sessions(max_sessions).is_none_or(|most| members.len() <= most) {
             return gone;
         }
         let Some(intruder) = intruder(&members).map(|member| member.connection.clone()) else {
             return gone;
         };
-        let Some(newest) = members.iter().rposition(|m| m.standing == Standing::Returned) else {
+        let Some(newest) = members.iter().rposition(|m| m.standing == Standing::Reclaimed) else {
             return gone;
         };
         let goes = members.remove(newest);
@@ -57,7 +57,7 @@ pub(super) fn surplus(mut members: Vec<Member>, max_sessions: i32) -> Vec<Surplu
             heir.admission = goes.admission;
             heir.connection.clone()
         });
-        gone.push(Surplus { connection: goes.connection, heir });
+        gone.push(Eviction { connection: goes.connection, heir });
     }
 }
 
@@ -84,17 +84,17 @@ fn intruder(members: &[Member]) -> Option<&Member> {
 }
 
 fn had_room(member: &Member, earlier: usize) -> bool {
-    places(member.admission.max_sessions).is_none_or(|most| earlier < most)
+    most_sessions(member.admission.max_sessions).is_none_or(|most| earlier < most)
 }
 
-/// Returns the number of places, `None` for any number.
-pub(super) fn places(max_sessions: i32) -> Option<usize> {
+/// Returns how many sessions an account may have, `None` for any number.
+pub(super) fn most_sessions(max_sessions: i32) -> Option<usize> {
     usize::try_from(max_sessions).ok().filter(|most| *most > 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use Standing::{Returned, Settled};
+    use Standing::{Reclaimed, Settled};
 
     use super::*;
 
@@ -113,21 +113,21 @@ mod tests {
     }
 
     fn gone(of: &[(&str, i32, Standing)], max_sessions: i32) -> Vec<String> {
-        surplus(members(of), max_sessions).into_iter().map(|gone| gone.connection.0).collect()
+        evictions(members(of), max_sessions).into_iter().map(|gone| gone.connection.0).collect()
     }
 
     #[test]
     fn the_newest_of_those_who_came_back_go_for_those_who_got_in() {
-        let (a, b) = (("a", 2, Returned), ("b", 2, Returned));
+        let (a, b) = (("a", 2, Reclaimed), ("b", 2, Reclaimed));
         assert!(gone(&[a, b], 2).is_empty());
         assert_eq!(gone(&[a, b, ("c", 2, Settled)], 2), ["b"]);
         assert_eq!(gone(&[a, b, ("c", 2, Settled), ("d", 2, Settled)], 2), ["b", "a"]);
-        assert_eq!(gone(&[("a", 2, Settled), ("b", 2, Settled), ("c", 2, Returned)], 2), ["c"]);
+        assert_eq!(gone(&[("a", 2, Settled), ("b", 2, Settled), ("c", 2, Reclaimed)], 2), ["c"]);
     }
 
     #[test]
     fn a_limit_that_was_lowered_closes_nothing_and_one_that_was_raised_makes_room() {
-        let (a, b, c) = (("a", 3, Returned), ("b", 3, Returned), ("c", 3, Returned));
+        let (a, b, c) = (("a", 3, Reclaimed), ("b", 3, Reclaimed), ("c", 3, Reclaimed));
         assert!(gone(&[a, b, c], 1).is_empty());
         assert_eq!(gone(&[a, b, c, ("d", 1, Settled)], 1), ["c"], "the absence has made one more");
         assert!(gone(&[a, b, c, ("d", 3, Settled)], 4).is_empty());
@@ -139,12 +139,15 @@ mod tests {
 
     #[test]
     fn an_intruder_is_one_only_once() {
-        let of = members(&[("a", 3, Returned), ("b", 3, Returned), ("d", 1, Settled)]);
+        let of = members(&[("a", 3, Reclaimed), ("b", 3, Reclaimed), ("d", 1, Settled)]);
         let [a, b, mut d] = <[Member; 3]>::try_from(of).unwrap();
-        let first = surplus(vec![a.clone(), d.clone()], 1);
-        assert_eq!(first, [Surplus { connection: a.connection, heir: Some(d.connection.clone()) }]);
+        let first = evictions(vec![a.clone(), d.clone()], 1);
+        assert_eq!(
+            first,
+            [Eviction { connection: a.connection, heir: Some(d.connection.clone()) }]
+        );
         d.admission = a.admission;
-        assert!(surplus(vec![b, d], 1).is_empty());
+        assert!(evictions(vec![b, d], 1).is_empty());
     }
 
     #[test]
@@ -152,9 +155,9 @@ mod tests {
         let all = ["a", "b", "c"].map(|name| Member {
             connection: ConnectionId(name.to_owned()),
             admission: Admission::default(),
-            standing: Returned,
+            standing: Reclaimed,
         });
         assert!(!is_crowded(all.to_vec()));
-        assert!(surplus(all.to_vec(), 1).is_empty());
+        assert!(evictions(all.to_vec(), 1).is_empty());
     }
 }

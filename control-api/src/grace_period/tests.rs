@@ -19,18 +19,18 @@ fn named_in(file: &Path) -> Vec<String> {
     names
 }
 
-async fn after(text: &str) -> (Arc<FormerNodes>, tempfile::TempDir) {
+async fn after(text: &str) -> (Arc<GracePeriod>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("nodes");
     std::fs::write(&file, text).unwrap();
-    let former = Arc::new(FormerNodes::default());
+    let former = Arc::new(GracePeriod::default());
     former.remember_in(file).await;
     (former, folder)
 }
 
 #[tokio::test]
 async fn nobody_waits_in_a_new_cluster_or_without_a_file() {
-    let former = Arc::new(FormerNodes::default());
+    let former = Arc::new(GracePeriod::default());
     former.list(&id("n1")).await;
     assert_eq!(former.wait().await.unwrap(), Waited::No);
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ async fn a_login_waits_until_every_node_has_told_its_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_waits_no_longer_than_places_are_kept() {
+async fn a_login_waits_no_longer_than_leases_are_kept() {
     let (former, folder) = after(r#"["gone"]"#).await;
     let begin = Instant::now();
     assert_eq!(former.wait().await.unwrap(), Waited::Yes);
@@ -80,7 +80,7 @@ async fn those_who_cannot_wait_are_refused() {
 }
 
 #[tokio::test]
-async fn a_node_is_named_while_it_is_attached_or_has_places() {
+async fn a_node_is_named_while_it_is_attached_or_has_leases() {
     let (former, folder) = after("[]").await;
     let file = folder.path().join("nodes");
     let sessions = Arc::<Sessions>::default();
@@ -114,7 +114,7 @@ async fn a_node_is_named_while_it_is_attached_or_has_places() {
 async fn a_file_that_cannot_be_written_holds_up_nobody_and_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("missing/nodes");
-    let former = Arc::new(FormerNodes::default());
+    let former = Arc::new(GracePeriod::default());
     former.remember_in(file.clone()).await;
     let sessions = Arc::<Sessions>::default();
     let nodes = Nodes::new(Arc::clone(&sessions));

@@ -1,6 +1,7 @@
-//! The nodes that may have sessions, kept in a file beside the database of a split control plane.
-//! After a restart those that the file names have to come back before the sessions of an account
-//! can be counted: until then, or until their places have lapsed, logins that a limit concerns wait.
+//! The grace period after a restart of a split control plane. The nodes that may have sessions are
+//! kept in a file beside the database; after a restart those that the file names have to reclaim
+//! their leases before the sessions of an account can be counted: until then, or until the leases
+//! have lapsed, logins that a limit concerns wait.
 
 mod roster;
 
@@ -34,7 +35,7 @@ pub(crate) enum Waited {
 
 /// The nodes of this run and those of the run before that have not come back.
 #[derive(Debug)]
-pub(crate) struct FormerNodes {
+pub(crate) struct GracePeriod {
     state: Mutex<State>,
     /// Whether nobody is waited for.
     complete: watch::Sender<bool>,
@@ -55,11 +56,11 @@ struct State {
     /// When the file could not be written.
     broken: Option<Instant>,
     missing: HashSet<NodeId>,
-    /// When the places of those who are missing have lapsed.
+    /// When the leases of the missing nodes have lapsed.
     until: Option<Instant>,
 }
 
-impl Default for FormerNodes {
+impl Default for GracePeriod {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
@@ -70,7 +71,7 @@ impl Default for FormerNodes {
     }
 }
 
-impl FormerNodes {
+impl GracePeriod {
     /// Keeps a file from now on, and waits for those whom it names now.
     pub(crate) async fn remember_in(&self, file: PathBuf) {
         let named = roster::read(file.clone()).await;
@@ -92,11 +93,11 @@ impl FormerNodes {
     /// `Unavailable` when too many wait already.
     pub(crate) async fn wait(&self) -> Result<Waited, Fault> {
         let Some(until) = self.missing_until() else { return Ok(Waited::No) };
-        let _place = self.waiting.try_acquire().map_err(|_| {
+        let _permit = self.waiting.try_acquire().map_err(|_| {
             Fault::unavailable("too many logins wait for the nodes of a restarted control plane")
         })?;
         let mut complete = self.complete.subscribe();
-        // At the end of this time their places are free.
+        // At the end of this time their leases have lapsed.
         let _ = tokio::time::timeout_at(until, complete.wait_for(|complete| *complete)).await;
         Ok(Waited::Yes)
     }
@@ -110,8 +111,8 @@ impl FormerNodes {
         }
     }
 
-    /// Makes sure that a node is in the file; called before it is told that it has a place, and
-    /// after that place was taken.
+    /// Makes sure that a node is in the file; called before it is told that it has a lease, and
+    /// after that lease was taken.
     pub(crate) async fn list(self: &Arc<Self>, node: &NodeId) {
         if self.enter(node) == Listed::Stored {
             return;
@@ -123,7 +124,7 @@ impl FormerNodes {
         }
     }
 
-    /// Gives up those whose places have lapsed, and takes those out of the file that have gone.
+    /// Gives up the nodes whose leases have lapsed, and takes those out of the file that have gone.
     pub(crate) fn sweep(self: &Arc<Self>, sessions: &Sessions, nodes: &Nodes) {
         self.give_up_missing();
         if self.strike(sessions, nodes) {
@@ -163,7 +164,7 @@ impl FormerNodes {
         self.complete.send_replace(true);
     }
 
-    /// A place that was taken before [`Self::list`] looked is seen here, because both look under
+    /// A lease that was taken before [`Self::list`] looked is seen here, because both look under
     /// the same lock.
     fn strike(&self, sessions: &Sessions, nodes: &Nodes) -> bool {
         let mut state = self.state();
@@ -176,8 +177,8 @@ impl FormerNodes {
         if gone.is_empty() {
             return false;
         }
-        let with_places = sessions.nodes();
-        gone.retain(|node| !with_places.contains(node));
+        let with_leases = sessions.nodes();
+        gone.retain(|node| !with_leases.contains(node));
         state.listed.retain(|node| !gone.contains(node));
         state.version += u64::from(!gone.is_empty());
         state.stored != state.version

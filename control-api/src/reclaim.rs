@@ -1,5 +1,5 @@
-//! Closes the sessions that a node brings back from a long absence and that others have the places
-//! of by now. Runs beside the reports: they wait for no store.
+//! Evicts sessions that a node reclaims after a long absence and whose leases other sessions have by
+//! now. Runs beside the reports: they wait for no store.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use ferryd_domain::{Fault, FaultKind, Username};
 
 use crate::accounts::Accounts;
 use crate::nodes::Nodes;
-use crate::sessions::{Sessions, Surplus};
+use crate::sessions::{Eviction, Sessions};
 
-/// Looks after sessions that come back.
+/// Checks the limits of accounts whose sessions were reclaimed.
 #[derive(Debug)]
-pub(crate) struct ReturnedSessions {
+pub(crate) struct Reclaim {
     sessions: Arc<Sessions>,
     nodes: Arc<Nodes>,
     accounts: Arc<Accounts>,
 }
 
-impl ReturnedSessions {
+impl Reclaim {
     /// Returns what [`Self::run`] needs.
     pub(crate) fn new(sessions: Arc<Sessions>, nodes: Arc<Nodes>, accounts: Arc<Accounts>) -> Self {
         Self { sessions, nodes, accounts }
@@ -27,7 +27,7 @@ impl ReturnedSessions {
     /// Looks at accounts as their sessions come back, until the task is dropped.
     pub(crate) async fn run(self) {
         loop {
-            for username in self.sessions.returned().await {
+            for username in self.sessions.reclaimed().await {
                 if let Err(fault) = self.settle(&username).await {
                     // The next report brings them back to the list.
                     tracing::warn!(
@@ -44,8 +44,8 @@ impl ReturnedSessions {
             return Ok(());
         }
         let limit = self.limit_of(username).await?;
-        for surplus in self.sessions.surplus(username, limit) {
-            self.close(username, &surplus, limit)?;
+        for eviction in self.sessions.evictions(username, limit) {
+            self.evict(username, &eviction, limit)?;
         }
         self.sessions.settle(username, limit);
         Ok(())
@@ -60,14 +60,14 @@ impl ReturnedSessions {
         }
     }
 
-    fn close(&self, username: &Username, surplus: &Surplus, limit: i32) -> Result<(), Fault> {
-        let Some(node) = self.sessions.node_of(&surplus.connection) else { return Ok(()) };
-        self.nodes.send(&node, NodeCommand::CloseConnection(surplus.connection.clone()))?;
-        self.sessions.give_up(surplus);
+    fn evict(&self, username: &Username, eviction: &Eviction, limit: i32) -> Result<(), Fault> {
+        let Some(node) = self.sessions.node_of(&eviction.connection) else { return Ok(()) };
+        self.nodes.send(&node, NodeCommand::CloseConnection(eviction.connection.clone()))?;
+        self.sessions.evict(eviction);
         tracing::warn!(
-            sender = "sessions", %username, connection_id = %surplus.connection, node = %node.0,
+            sender = "sessions", %username, connection_id = %eviction.connection, node = %node.0,
             max_sessions = limit,
-            "a session is closed: its node was away for too long and others have its place"
+            "a session is closed: its node was away for too long and others have its lease"
         );
         Ok(())
     }
