@@ -72,7 +72,7 @@ impl Default for GracePeriod {
 }
 
 impl GracePeriod {
-    /// Keeps a file from now on, and waits for those whom it names now.
+    /// Keeps a file from now on, and waits for the nodes that it names now.
     pub(crate) async fn remember_in(&self, file: PathBuf) {
         let named = roster::read(file.clone()).await;
         let mut state = self.state();

@@ -40,7 +40,7 @@ const OLD_FORMATS: [(&str, Check); 2] = [("$2$", bcrypt::matches), ("$2x$", bcry
 pub(crate) const DECOY: &str = "$argon2id$v=19$m=65536,t=3,p=2$AAAAAAAAAAAAAAAAAAAAAA$\
 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// One budget for the whole process, whoever asks.
+/// One budget for the whole process.
 static POOL: LazyLock<Arc<Pool>> = LazyLock::new(|| Arc::new(Pool::for_this_machine()));
 
 /// Returns the pool that all password work of this process goes through.

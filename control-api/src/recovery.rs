@@ -75,8 +75,8 @@ impl Recovery {
         }
     }
 
-    /// Keeps a file of whose counters a crash would put in doubt, and doubts those whom the file
-    /// names now. Must be called within a runtime, once.
+    /// Keeps a file of the accounts whose counters a crash would put in doubt, and doubts the
+    /// accounts that the file names now. Must be called within a runtime, once.
     pub fn remember_in(&self, file: &Path) {
         if self.quota.tracking() == Tracking::Off || self.quota.writes() == Writes::Forbidden {
             return;
@@ -132,7 +132,7 @@ impl Recovery {
         self.ready(username).await;
     }
 
-    /// Leaves those in the file whom a crash would put in doubt even now. Called last, when the
+    /// Leaves the accounts in the file that a crash would put in doubt even now. Called last, when the
     /// counters are written.
     pub async fn shutdown(&self) {
         if let Some(journal) = self.journal.get() {
@@ -277,7 +277,7 @@ impl Recovery {
         self.sessions.has(username) || self.doubts.has(username) || self.quota.is_pending(username)
     }
 
-    /// Takes those out of the file whom a crash would do no harm.
+    /// Takes the accounts out of the file that a crash would not put in doubt.
     fn tidy(&self) {
         if let Some(journal) = self.journal.get() {
             journal.retain(|username| self.is_at_risk(username));

@@ -38,7 +38,7 @@ pub struct Sessions {
 struct LeaseTable {
     by_connection: HashMap<ConnectionId, Lease>,
     by_user: HashMap<Username, HashSet<ConnectionId>>,
-    /// Who has had sessions on several nodes at once, until the last of his sessions ends.
+    /// Accounts that had sessions on several nodes at once, until their last session ends.
     shared: HashSet<Username>,
     /// Closed a moment ago: a report that was written before must not bring them back.
     closed: HashMap<ConnectionId, Instant>,

@@ -1,5 +1,5 @@
 //! Section `data_provider`: which store is used and what surrounds it.
-//! Numbers stay numbers as in the file; whoever needs a decision asks the methods.
+//! Numbers stay numbers as in the file; the methods interpret them.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub struct DataProviderConfig {
     pub track_quota: i32,
     /// Most open connections of a network database, 0: no limit.
     pub pool_size: u32,
-    /// A new user without home gets the directory with his name below this one.
+    /// A new user without home gets the directory of its name below this one.
     pub users_base_dir: String,
     /// What happens when accounts change.
     pub actions: ActionsConfig,
@@ -49,7 +49,7 @@ pub struct DataProviderConfig {
     pub pre_login_program: String,
 }
 
-/// When and whom to tell of what happened.
+/// Which events of accounts are notified, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ActionsConfig {

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const LOCKS: usize = 64;
 
-/// The locks.
+/// One lock per account, made when it is needed.
 #[derive(Debug)]
 pub(super) struct NameLocks {
     shared: Mutex<()>,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ferryd_domain::Username;
 
-/// The numbers.
+/// The version of each account that this process has handed out.
 #[derive(Debug, Default)]
 pub(super) struct Versions(Mutex<State>);
 

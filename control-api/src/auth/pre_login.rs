@@ -13,7 +13,7 @@ use crate::programs::{Invocation, Programs};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The program.
+/// The program that is asked before a login.
 #[derive(Debug)]
 pub(super) struct PreLoginProgram {
     path: PathBuf,

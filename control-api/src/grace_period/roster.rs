@@ -10,7 +10,7 @@ use ferryd_control_plane::NodeId;
 /// What is read of a file that an earlier run has left.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// Returns whom a file names; nobody when it is missing or broken.
+/// Returns the nodes that a file names; none when it is missing or broken.
 pub(super) async fn read(file: PathBuf) -> HashSet<NodeId> {
     let read = tokio::task::spawn_blocking(move || read_now(&file)).await;
     read.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| {

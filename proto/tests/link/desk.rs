@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub const PASSWORD: &str = "right";
 /// The answer that it accepts.
 pub const ANSWER: &str = "42";
-/// The user for whom nothing is ready in time.
+/// The account whose answers come too late.
 pub const SLOW: &str = "slow";
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Who may connect to whom, and where plain text is allowed.
+//! Which peers may connect, and where plain text is allowed.
 
 use std::path::Path;
 

@@ -29,7 +29,7 @@ use crate::known_keys::KnownKeys;
 /// A configuration and what is to be said about how it came to be.
 #[derive(Clone, Debug)]
 pub struct Loaded<T> {
-    /// The settings.
+    /// The settings as the program's own type.
     pub settings: T,
     /// The file they come from; `None` when there is none and defaults are used.
     pub file: Option<PathBuf>,

@@ -14,7 +14,7 @@ use crate::ConnectionId;
 pub struct LoginAttempt {
     /// Who wants to log in; raw text from the client.
     pub username: Username,
-    /// What he offers.
+    /// The credential that the client offers.
     pub credential: Credential,
     /// From where, after any PROXY header.
     pub client_address: SocketAddr,
@@ -89,7 +89,7 @@ pub enum DialogStep {
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// The question.
+    /// The text that the client shows.
     pub text: String,
     /// Whether the client may show what is typed.
     pub echo: bool,

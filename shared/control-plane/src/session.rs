@@ -23,11 +23,11 @@ impl std::fmt::Display for ConnectionId {
 /// A connection that has proved its credential and wants a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionStart {
-    /// The connection.
+    /// The connection that the session belongs to.
     pub connection: ConnectionId,
     /// The node that serves it.
     pub node: NodeId,
-    /// Its account.
+    /// The account that is logged in.
     pub username: Username,
     /// How it logged in.
     pub method: LoginMethod,
@@ -61,9 +61,9 @@ pub struct SessionLease {
 /// A connection as `GET /connection` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionStatus {
-    /// The connection.
+    /// The connection that the session belongs to.
     pub connection: ConnectionId,
-    /// Its account.
+    /// The account that is logged in.
     pub username: Username,
     /// When it got its place.
     pub admission: Admission,

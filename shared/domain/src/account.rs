@@ -123,7 +123,7 @@ pub struct Filters {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExtensionFilter {
-    /// The directory.
+    /// The directory that the entry governs, as a client path.
     #[serde(deserialize_with = "null_as_default")]
     pub path: String,
     /// When not empty, only these suffixes, in any case.

@@ -1,5 +1,5 @@
 //! The REST API from the outside: paths, queries, bodies and a client. Used by control-api, which
-//! answers, and by whoever asks: the web admin, command lines, tests.
+//! answers, and by its clients: the web admin, command lines, tests.
 
 pub mod answer;
 pub mod backups;

@@ -86,7 +86,7 @@ fn unreachable_api(error: reqwest::Error) -> Fault {
 }
 
 /// Marks a request that code of this process makes. It cannot come over the network, so the API
-/// asks it for no credentials: whoever makes it has checked who asks.
+/// asks it for no credentials: its maker has authenticated the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct InProcessCall;
 

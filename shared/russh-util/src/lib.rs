@@ -3,7 +3,7 @@
 
 pub mod runtime;
 
-/// The clock.
+/// The clock that russh reads.
 pub mod time {
     pub use std::time::Instant;
 }

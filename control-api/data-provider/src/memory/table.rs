@@ -6,7 +6,7 @@ use ferryd_domain::{Account, Fault, FaultKind, QuotaUsage, Username};
 
 use crate::{Order, QuotaChange, UserPage};
 
-/// The accounts.
+/// Accounts by name, and their names by id.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     users: BTreeMap<Username, Account>,

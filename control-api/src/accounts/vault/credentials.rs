@@ -13,7 +13,7 @@ const SUFFIX: &str = "_gcs_credentials.json";
 /// Longer names are replaced by their digest: a file name has at most 255 bytes.
 const MAX_NAME: usize = 200;
 
-/// The files.
+/// The credential files, in one folder.
 #[derive(Debug)]
 pub(super) struct Credentials {
     directory: PathBuf,

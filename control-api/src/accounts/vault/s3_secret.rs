@@ -1,5 +1,5 @@
 //! Forms of a stored S3 secret. Ours is `$aes$<blob>`, sealed with the server's key; the old one is
-//! `$aes$<key>$<blob>`, readable by whoever has it. A blob is nonce, ciphertext and tag in hex.
+//! `$aes$<key>$<blob>`, readable by everybody who has the text. A blob is nonce, ciphertext and tag in hex.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ferryd_domain::{Fault, Secret};

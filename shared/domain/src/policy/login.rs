@@ -10,7 +10,7 @@ use crate::{Account, Fault, FaultKind};
 /// Length of the prefix of all IPv4-mapped addresses, `::ffff:0:0/96`.
 const MAPPED_PREFIX: u8 = 96;
 
-/// How a user proves who he is (RFC 4252, RFC 4256).
+/// An authentication method (RFC 4252, RFC 4256).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginMethod {
     /// A key.
