@@ -1,5 +1,7 @@
 //! The rules of the tree: who may depend on whom, and that both topologies are tested alike.
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
