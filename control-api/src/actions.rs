@@ -6,12 +6,13 @@ mod http;
 mod queue;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_data_provider::ActionsConfig;
 use ferryd_domain::{AccountAction, AccountEvent, Fault, FileAction, FileEvent};
 use futures::future::join_all;
+use parking_lot::Mutex;
 
 use crate::accounts::AccountListener;
 use crate::programs::Programs;
@@ -63,7 +64,7 @@ impl Actions {
         if !self.file_actions.contains(&event.action) {
             return Ok(());
         }
-        let mut handled = self.handled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut handled = self.handled.lock();
         if handled.contains(&event.id) {
             return Ok(());
         }

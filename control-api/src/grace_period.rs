@@ -7,11 +7,12 @@ mod roster;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::NodeId;
 use ferryd_domain::Fault;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -75,7 +76,7 @@ impl GracePeriod {
     /// Keeps a file from now on, and waits for the nodes that it names now.
     pub(crate) async fn remember_in(&self, file: PathBuf) {
         let named = roster::read(file.clone()).await;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         tracing::debug!(sender = "nodes", nodes = named.len(), "nodes of the last run");
         self.complete.send_replace(named.is_empty());
         *state = State {
@@ -104,7 +105,7 @@ impl GracePeriod {
 
     /// Notes that a node has told of all its sessions.
     pub(crate) fn has_told(&self, node: &NodeId) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.missing.remove(node) && state.missing.is_empty() {
             tracing::info!(sender = "nodes", "all nodes of the last run are back");
             self.complete.send_replace(true);
@@ -139,7 +140,7 @@ impl GracePeriod {
     }
 
     fn enter(&self, node: &NodeId) -> Listed {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.file.is_none() {
             return Listed::Stored;
         }
@@ -150,12 +151,12 @@ impl GracePeriod {
     }
 
     fn missing_until(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         state.until.filter(|until| !state.missing.is_empty() && Instant::now() < *until)
     }
 
     fn give_up_missing(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.missing.is_empty() || state.until.is_some_and(|until| Instant::now() < until) {
             return;
         }
@@ -167,7 +168,7 @@ impl GracePeriod {
     /// A lease that was taken before [`Self::list`] looked is seen here, because both look under
     /// the same lock.
     fn strike(&self, sessions: &Sessions, nodes: &Nodes) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.broken.is_some_and(|since| since.elapsed() >= RETRY_DELAY) {
             state.version += 1;
             return true;
@@ -189,7 +190,7 @@ impl GracePeriod {
         let _one = self.writing.lock().await;
         let Some((file, listed, version)) = self.unstored() else { return };
         let written = roster::write(file.clone(), listed).await;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match written {
             Ok(()) => state.broken = None,
             Err(error) => {
@@ -206,13 +207,9 @@ impl GracePeriod {
     }
 
     fn unstored(&self) -> Option<(PathBuf, HashSet<NodeId>, u64)> {
-        let state = self.state();
+        let state = self.state.lock();
         let file = state.file.clone().filter(|_| state.stored != state.version)?;
         Some((file, state.listed.clone(), state.version))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,12 +2,13 @@
 //! that it is not read twice, and the time of the login, which is written behind.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::ConnectionId;
 use ferryd_data_provider::DataProvider;
 use ferryd_domain::{Account, Fault, FaultKind, Username};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ pub(crate) struct FreshAccounts(Mutex<HashMap<ConnectionId, (Instant, Account)>>
 impl FreshAccounts {
     /// Keeps an account for the session that follows.
     pub(crate) fn keep(&self, connection: &ConnectionId, account: &Account) {
-        let mut kept = lock(&self.0);
+        let mut kept = self.0.lock();
         if kept.len() >= MAX_KEPT {
             kept.retain(|_, (since, _)| since.elapsed() < FRESH);
         }
@@ -36,13 +37,13 @@ impl FreshAccounts {
 
     /// Takes the account of a connection, when it is fresh and of this name.
     pub(crate) fn take(&self, connection: &ConnectionId, username: &Username) -> Option<Account> {
-        let (since, account) = lock(&self.0).remove(connection)?;
+        let (since, account) = self.0.lock().remove(connection)?;
         (since.elapsed() < FRESH && account.username == *username).then_some(account)
     }
 
     /// Forgets what is not fresh any more.
     pub(crate) fn sweep(&self) {
-        lock(&self.0).retain(|_, (since, _)| since.elapsed() < FRESH);
+        self.0.lock().retain(|_, (since, _)| since.elapsed() < FRESH);
     }
 }
 
@@ -62,14 +63,14 @@ impl LastLogins {
 
     /// Notes a login at a time in Unix milliseconds.
     pub(crate) fn note(&self, username: &Username, now: i64) {
-        lock(&self.waiting).insert(username.clone(), now);
+        self.waiting.lock().insert(username.clone(), now);
         self.some.notify_one();
     }
 
     /// Writes what waits. A time that cannot be written is logged and given up: no login is
     /// refused for it.
     pub async fn flush(&self) {
-        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        let waiting = std::mem::take(&mut *self.waiting.lock());
         for (username, time) in waiting {
             match self.provider.record_login(&username, time).await {
                 Err(fault) if fault.kind() != FaultKind::NotFound => log(&username, &fault),
@@ -90,10 +91,6 @@ impl LastLogins {
 
 fn log(username: &Username, fault: &Fault) {
     tracing::warn!(sender = "control_plane", %username, error = %fault, "last login cannot be written");
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

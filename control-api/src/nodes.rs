@@ -1,8 +1,8 @@
 //! Attached nodes: their command streams, their reports. Lists and closes connections.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ferryd_control_plane::{
@@ -10,6 +10,7 @@ use ferryd_control_plane::{
 };
 use ferryd_domain::Fault;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -84,7 +85,7 @@ impl Nodes {
             sessions = info.sessions.len(), "a node is attached"
         );
         let (commands, receiver) = mpsc::channel(QUEUE);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.attachments += 1;
         let attachment = state.attachments;
         state.attached.insert(info.node.clone(), Attached { commands, attachment });
@@ -102,7 +103,7 @@ impl Nodes {
     /// Takes a report: renews the leases of the node's sessions and keeps it for the list.
     pub fn report(&self, report: NodeReport) {
         self.sessions.renew(&report.node, &report.sessions);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let former = state.reports.get(&report.node).map_or(0, |last| last.number);
         state.reports.insert(
             report.node,
@@ -123,7 +124,7 @@ impl Nodes {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let asked = self.ask_all(number);
         let _ = tokio::time::timeout(PATIENCE, self.wait_for(&asked, number)).await;
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let mut sessions: Vec<_> = state
             .reports
             .values()
@@ -153,7 +154,7 @@ impl Nodes {
     /// # Errors
     /// `Unavailable` when it is not attached or does not read its commands.
     pub fn send(&self, node: &NodeId, command: NodeCommand) -> Result<(), Fault> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let attached = state
             .attached
             .get(node)
@@ -166,7 +167,7 @@ impl Nodes {
 
     /// Sends a command that is not urgent: it never takes the room of those that are.
     pub fn offer(&self, node: &NodeId, command: NodeCommand) -> Offer {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let Some(attached) = state.attached.get(node) else { return Offer::Gone };
         if attached.commands.capacity() <= QUEUE / 2 {
             return Offer::Busy;
@@ -180,7 +181,7 @@ impl Nodes {
 
     /// Returns the attached nodes, the one that reported last first.
     pub fn attached(&self) -> Vec<NodeId> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let mut nodes: Vec<_> = state.attached.keys().cloned().collect();
         nodes.sort_by_key(|node| {
             (state.reports.get(node).map(|last| last.at.elapsed()), node.clone())
@@ -190,16 +191,16 @@ impl Nodes {
 
     /// Tells whether a node is attached.
     pub fn is_attached(&self, node: &NodeId) -> bool {
-        lock(&self.state).attached.contains_key(node)
+        self.state.lock().attached.contains_key(node)
     }
 
     /// Forgets reports that nobody renews.
     pub fn sweep(&self) {
-        lock(&self.state).reports.retain(|_, report| report.at.elapsed() < LIFETIME);
+        self.state.lock().reports.retain(|_, report| report.at.elapsed() < LIFETIME);
     }
 
     fn ask_all(&self, number: u64) -> Vec<NodeId> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let asked = state.attached.iter().filter(|(_, attached)| {
             attached.commands.try_send(NodeCommand::Report { number }).is_ok()
         });
@@ -219,7 +220,7 @@ impl Nodes {
     }
 
     fn have_answered(&self, asked: &[NodeId], number: u64) -> bool {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         asked.iter().all(|node| {
             !state.attached.contains_key(node)
                 || state.reports.get(node).is_some_and(|report| report.number >= number)
@@ -229,16 +230,12 @@ impl Nodes {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.attached.get(&self.node).is_some_and(|a| a.attachment == self.attachment) {
             state.attached.remove(&self.node);
             tracing::info!(sender = "nodes", node = %self.node.0, "a node is detached");
         }
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

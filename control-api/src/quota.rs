@@ -6,12 +6,13 @@ mod recent;
 mod stored;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, UsageChange};
 use ferryd_data_provider::{DataProvider, QuotaChange};
 use ferryd_domain::{Fault, FaultKind, QuotaLimit, QuotaUsage, Username};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock};
 
 use crate::sessions::Sessions;
@@ -107,15 +108,15 @@ impl Quota {
     /// # Errors
     /// `Unavailable`; then they go on waiting.
     pub async fn flush(&self) -> Result<(), Fault> {
-        if self.ledger().is_written() {
+        if self.ledger.lock().is_written() {
             return Ok(());
         }
         let _moving = self.moving.write().await;
-        let changes = self.ledger().take_pending();
+        let changes = self.ledger.lock().take_pending();
         changes.keys().for_each(|user| self.stored.forget(user));
         let written = self.write(&changes).await;
         if written.is_err() {
-            self.ledger().put_back(changes);
+            self.ledger.lock().put_back(changes);
         }
         written
     }
@@ -131,7 +132,7 @@ impl Quota {
         if !rows.is_empty() {
             self.provider.change_quotas(&rows, crate::clock::now_ms()).await?;
         }
-        self.ledger().owe(debts);
+        self.ledger.lock().owe(debts);
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl Quota {
     pub async fn usage(&self, user: &Username) -> Result<QuotaUsage, Fault> {
         let _still = self.moving.read().await;
         let stored = self.provider.quota(user).await?;
-        Ok(self.ledger().with_pending(user, stored))
+        Ok(self.ledger.lock().with_pending(user, stored))
     }
 
     /// Reserves room for a transfer; without a limit there is no need to ask the store.
@@ -172,7 +173,8 @@ impl Quota {
         }
         let _still = self.moving.read().await;
         let stored = self.stored(&request.username).await?;
-        self.ledger()
+        self.ledger
+            .lock()
             .reserve(request, limit, stored)
             .ok_or_else(|| Fault::new(FaultKind::QuotaExceeded, "denying write due to space limit"))
     }
@@ -193,7 +195,7 @@ impl Quota {
     /// `NotFound` for an unknown user, `Unavailable`.
     pub async fn change(&self, change: &UsageChange) -> Result<(), Fault> {
         let counts = self.is_counted(&change.username).await?;
-        if self.ledger().change(change, counts) {
+        if self.ledger.lock().change(change, counts) {
             self.changed.notify_one();
         }
         Ok(())
@@ -216,23 +218,23 @@ impl Quota {
         let _moving = self.moving.write().await;
         self.stored.forget(user);
         let stored = self.provider.quota(user).await?;
-        let (usage, forgotten) = self.ledger().give_way(user, stored, found, overtaken);
+        let (usage, forgotten) = self.ledger.lock().give_way(user, stored, found, overtaken);
         let change = [(user.clone(), QuotaChange::Set(usage))];
         let written = self.provider.change_quotas(&change, crate::clock::now_ms()).await;
         if written.is_err() {
-            self.ledger().put_back(forgotten);
+            self.ledger.lock().put_back(forgotten);
         }
         written
     }
 
     /// Ends the grants of a session.
     pub fn end_session(&self, connection: &ConnectionId) {
-        self.ledger().end_session(connection);
+        self.ledger.lock().end_session(connection);
     }
 
     /// Ends the grants whose session is gone without a word.
     pub fn sweep(&self) {
-        let mut ledger = self.ledger();
+        let mut ledger = self.ledger.lock();
         ledger.end_orphans(|connection| self.sessions.holds(connection));
         ledger.forget_debts();
         drop(ledger);
@@ -246,7 +248,7 @@ impl Quota {
 
     /// Tells whether changes of a user wait to be written.
     pub fn is_pending(&self, user: &Username) -> bool {
-        self.ledger().is_pending(user)
+        self.ledger.lock().is_pending(user)
     }
 
     /// Tells whether counters are written.
@@ -281,10 +283,6 @@ impl Quota {
             Some(limit) => Ok(limit),
             None => Ok(self.provider.user(user).await?.quota_limit()),
         }
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Quota scans: asks a node to count what an account stores, since only nodes have the disks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ferryd_control_plane::{NodeCommand, NodeId, ScanId, ScanOutcome};
 use ferryd_domain::{Account, Fault, FaultKind, Secret, Username};
+use parking_lot::Mutex;
 
 use crate::accounts::Accounts;
 use crate::nodes::Nodes;
@@ -92,7 +93,7 @@ impl QuotaScans {
         let known = |scans: &HashMap<Username, Scan>| {
             scans.get(&outcome.username).is_some_and(|scan| scan.id == outcome.scan)
         };
-        if !known(&self.scans()) {
+        if !known(&self.running.lock()) {
             return Err(Fault::not_found("unknown scan"));
         }
         let stored = self.store(&outcome).await;
@@ -111,19 +112,20 @@ impl QuotaScans {
 
     /// Notes that something of an account changes: what runs counts the old or the new state.
     pub fn disturb(&self, username: &Username) {
-        if let Some(scan) = self.scans().get_mut(username) {
+        if let Some(scan) = self.running.lock().get_mut(username) {
             scan.disturbed = Disturbed::Yes;
         }
     }
 
     /// Tells whether something has changed since the scan of an account began.
     pub fn was_disturbed(&self, username: &Username) -> bool {
-        self.scans().get(username).is_some_and(|scan| scan.disturbed == Disturbed::Yes)
+        self.running.lock().get(username).is_some_and(|scan| scan.disturbed == Disturbed::Yes)
     }
 
     /// Tells whether an outcome is that of a recovery.
     pub fn is_recovery(&self, outcome: &ScanOutcome) -> bool {
-        self.scans()
+        self.running
+            .lock()
             .get(&outcome.username)
             .is_some_and(|scan| scan.id == outcome.scan && scan.purpose == Purpose::Recovery)
     }
@@ -135,21 +137,21 @@ impl QuotaScans {
 
     /// Returns how many recoveries run.
     pub fn recoveries(&self) -> usize {
-        let mut scans = self.scans();
+        let mut scans = self.running.lock();
         self.drop_lapsed(&mut scans);
         scans.values().filter(|scan| scan.purpose == Purpose::Recovery).count()
     }
 
     /// Tells whether a scan of an account runs.
     pub fn is_running(&self, username: &Username) -> bool {
-        let mut scans = self.scans();
+        let mut scans = self.running.lock();
         self.drop_lapsed(&mut scans);
         scans.contains_key(username)
     }
 
     /// Returns who is scanned and since when, in Unix milliseconds.
     pub fn running(&self) -> Vec<(Username, i64)> {
-        let mut scans = self.scans();
+        let mut scans = self.running.lock();
         self.drop_lapsed(&mut scans);
         let mut running: Vec<_> =
             scans.iter().map(|(user, scan)| (user.clone(), scan.started_at)).collect();
@@ -158,7 +160,7 @@ impl QuotaScans {
     }
 
     fn enter(&self, username: &Username, scan: &ScanId, purpose: Purpose) -> Result<NodeId, Fault> {
-        let mut scans = self.scans();
+        let mut scans = self.running.lock();
         self.drop_lapsed(&mut scans);
         if scans.contains_key(username) {
             return Err(Fault::new(FaultKind::Conflict, "Another scan is already in progress"));
@@ -177,7 +179,7 @@ impl QuotaScans {
     }
 
     fn leave(&self, username: &Username, scan: &ScanId) -> Disturbed {
-        let mut scans = self.scans();
+        let mut scans = self.running.lock();
         match scans.get(username) {
             Some(running) if running.id == *scan => {
                 scans.remove(username).map_or(Disturbed::Yes, |ended| ended.disturbed)
@@ -189,9 +191,5 @@ impl QuotaScans {
     /// A scan ends with its node: a restarted node does not know of it.
     fn drop_lapsed(&self, scans: &mut HashMap<Username, Scan>) {
         scans.retain(|_, scan| self.nodes.is_attached(&scan.node));
-    }
-
-    fn scans(&self) -> MutexGuard<'_, HashMap<Username, Scan>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

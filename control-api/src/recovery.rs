@@ -7,13 +7,14 @@ mod journal;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ferryd_control_plane::{
     Certainty, ConnectionId, ScanOutcome, SessionStatus, TransferDirection, UsageChange,
 };
 use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::accounts::Accounts;
@@ -174,7 +175,7 @@ impl Recovery {
         let username = outcome.username.clone();
         let statuses = self.nodes.sessions().await;
         let quiet = picture(&statuses, &username)
-            .is_some_and(|now| lock(&self.seen).get(&username).is_some_and(|s| s.picture == now));
+            .is_some_and(|now| self.seen.lock().get(&username).is_some_and(|s| s.picture == now));
         let counted = outcome.usage.is_some();
         if !quiet || self.scans.was_disturbed(&username) {
             self.scans.abandon(&outcome);
@@ -185,7 +186,7 @@ impl Recovery {
         let disturbed = self.scans.finish(outcome).await.inspect_err(|_| {
             self.doubts.add(&username);
         })?;
-        lock(&self.seen).remove(&username);
+        self.seen.lock().remove(&username);
         match (counted, disturbed) {
             (true, Disturbed::No) => {
                 tracing::info!(sender = "quota", %username, "counters are right again");
@@ -225,7 +226,7 @@ impl Recovery {
     }
 
     fn is_quiet(&self, statuses: &[SessionStatus], username: &Username) -> bool {
-        let mut seen = lock(&self.seen);
+        let mut seen = self.seen.lock();
         let Some(picture) = picture(statuses, username) else {
             seen.remove(username);
             return false;
@@ -282,7 +283,7 @@ impl Recovery {
         if let Some(journal) = self.journal.get() {
             journal.retain(|username| self.is_at_risk(username));
         }
-        lock(&self.seen).retain(|username, _| self.doubts.has(username));
+        self.seen.lock().retain(|username, _| self.doubts.has(username));
     }
 }
 
@@ -297,8 +298,4 @@ fn picture(statuses: &[SessionStatus], username: &Username) -> Option<Picture> {
     }
     picture.sort();
     Some(picture)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@
 mod eviction;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::{
@@ -13,6 +13,7 @@ use ferryd_control_plane::{
 };
 use ferryd_domain::policy::login;
 use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -71,7 +72,7 @@ impl Sessions {
     /// # Errors
     /// `TooManySessions`, or `Unauthenticated` with the reason in the chain.
     pub fn open(&self, account: &Account, start: &SessionStart) -> Result<SessionLease, Fault> {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         let now = Instant::now();
         if !leases.has_room(account, &start.connection, now) {
             return Err(Fault::new(FaultKind::TooManySessions, "too many sessions")
@@ -95,7 +96,7 @@ impl Sessions {
 
     /// Gives a lease back.
     pub fn close(&self, connection: &ConnectionId) {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         leases.remove(connection);
         leases.closed.insert(connection.clone(), Instant::now());
     }
@@ -103,7 +104,7 @@ impl Sessions {
     /// Renews the leases of a node's sessions; those that have none (any more) get one. Whether
     /// there is room for them is to be looked at by who waits for [`Self::reclaimed`].
     pub fn renew(&self, node: &NodeId, sessions: &[SessionStatus]) {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         let now = Instant::now();
         for session in sessions {
             if leases.closed.contains_key(&session.connection) {
@@ -122,7 +123,7 @@ impl Sessions {
     /// Waits for sessions that came back, and returns their accounts.
     pub(crate) async fn reclaimed(&self) -> HashSet<Username> {
         loop {
-            let reclaimed = std::mem::take(&mut self.leases().reclaimed);
+            let reclaimed = std::mem::take(&mut self.leases.lock().reclaimed);
             if !reclaimed.is_empty() {
                 return reclaimed;
             }
@@ -133,7 +134,7 @@ impl Sessions {
     /// Lets the sessions of an account that came back stay, when nobody got in only because they
     /// were away; returns whether that is so.
     pub(crate) fn settle_uncrowded(&self, username: &Username) -> bool {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         let members = leases.members(username);
         let fits = !eviction::is_crowded(members.clone());
         if fits {
@@ -144,12 +145,12 @@ impl Sessions {
 
     /// Returns the sessions of an account that have to go, under this limit.
     pub(crate) fn evictions(&self, username: &Username, max_sessions: i32) -> Vec<Eviction> {
-        eviction::evictions(self.leases().members(username), max_sessions)
+        eviction::evictions(self.leases.lock().members(username), max_sessions)
     }
 
     /// Ends the lease of a session whose node was told to close it.
     pub(crate) fn evict(&self, eviction: &Eviction) {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         let Some(gone) = leases.remove(&eviction.connection) else { return };
         leases.closed.insert(eviction.connection.clone(), Instant::now());
         let heir = eviction.heir.as_ref().and_then(|heir| leases.by_connection.get_mut(heir));
@@ -160,7 +161,7 @@ impl Sessions {
 
     /// Lets the sessions of an account that came back stay, once none has to go under this limit.
     pub(crate) fn settle(&self, username: &Username, max_sessions: i32) {
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         let members = leases.members(username);
         if eviction::evictions(members.clone(), max_sessions).is_empty() {
             leases.confirm(eviction::confirmed(members, max_sessions));
@@ -170,7 +171,7 @@ impl Sessions {
     /// Returns the node that serves a connection.
     pub fn node_of(&self, connection: &ConnectionId) -> Option<NodeId> {
         let now = Instant::now();
-        let leases = self.leases();
+        let leases = self.leases.lock();
         leases.by_connection.get(connection).filter(|p| p.is_live(now)).map(|p| p.node.clone())
     }
 
@@ -185,7 +186,7 @@ impl Sessions {
         username: &Username,
         session: Option<&ConnectionId>,
     ) -> Option<QuotaLimit> {
-        let leases = self.leases();
+        let leases = self.leases.lock();
         let of = |connection: &ConnectionId| {
             let lease = leases.by_connection.get(connection)?;
             lease.limit.filter(|_| lease.username == *username)
@@ -199,7 +200,7 @@ impl Sessions {
     /// Ends the leases whose lifetime is over.
     pub fn sweep(&self) {
         let now = Instant::now();
-        let mut leases = self.leases();
+        let mut leases = self.leases.lock();
         leases.closed.retain(|_, at| now.saturating_duration_since(*at) < LIFETIME);
         let lapsed: Vec<_> = leases
             .by_connection
@@ -219,26 +220,22 @@ impl Sessions {
     /// Tells whether sessions of a user were on several nodes at once. Nodes that change one file
     /// at the same time do not know of each other.
     pub fn is_shared(&self, username: &Username) -> bool {
-        self.leases().shared.contains(username)
+        self.leases.lock().shared.contains(username)
     }
 
     /// Tells whether a user has a session.
     pub fn has(&self, username: &Username) -> bool {
-        self.leases().by_user.contains_key(username)
+        self.leases.lock().by_user.contains_key(username)
     }
 
     /// Returns the nodes that have sessions.
     pub fn nodes(&self) -> HashSet<NodeId> {
-        self.leases().by_connection.values().map(|lease| lease.node.clone()).collect()
+        self.leases.lock().by_connection.values().map(|lease| lease.node.clone()).collect()
     }
 
     /// Returns the accounts whose counters may be wrong because of their sessions.
     pub fn doubts(&self) -> Arc<Doubts> {
         Arc::clone(&self.doubts)
-    }
-
-    fn leases(&self) -> MutexGuard<'_, LeaseTable> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

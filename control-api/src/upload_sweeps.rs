@@ -2,12 +2,13 @@
 //! the directories of every account that logged in lately. Nodes have the disks, the control
 //! plane knows the accounts. Slow on purpose, and never in the way of other commands.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::{NodeCommand, NodeId};
 use ferryd_data_provider::{Order, UserPage};
 use ferryd_domain::{Account, Fault, StorageProvider};
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
@@ -37,7 +38,7 @@ impl UploadSweeps {
     /// Starts telling an attached node; must be called within a runtime.
     pub fn start(&self, node: NodeId) {
         let (nodes, accounts) = (Arc::clone(&self.nodes), Arc::clone(&self.accounts));
-        let mut tours = self.tours.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tours = self.tours.lock();
         while tours.try_join_next().is_some() {}
         tours.spawn(async move {
             if let Err(fault) = tell_all(&nodes, &accounts, &node).await {

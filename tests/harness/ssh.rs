@@ -1,9 +1,10 @@
 //! An SSH connection that a test steers by itself: logins step by step, several channels.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use russh::client::{
     self, AuthResult, Handle, KeyboardInteractiveAuthResponse as Asked, Msg, Session,
 };
@@ -55,7 +56,7 @@ impl client::Handler for Events {
     }
 
     async fn auth_banner(&mut self, text: &str, _: &mut Session) -> Result<(), russh::Error> {
-        self.banners.lock().unwrap().push(text.to_owned());
+        self.banners.lock().push(text.to_owned());
         Ok(())
     }
 }
@@ -158,7 +159,7 @@ impl Connection {
 
     /// Returns the banners that came so far.
     pub fn banners(&self) -> Vec<String> {
-        self.banners.lock().unwrap().clone()
+        self.banners.lock().clone()
     }
 
     /// Opens a session channel.

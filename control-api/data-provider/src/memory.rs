@@ -5,10 +5,10 @@ mod load;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use ferryd_domain::{Account, Fault, QuotaUsage, Username};
+use parking_lot::Mutex;
 
 use crate::{DataProvider, DataProviderConfig, QuotaChange, UserPage};
 use table::Table;
@@ -32,11 +32,6 @@ impl MemoryProvider {
         provider.reload().await?;
         Ok(provider)
     }
-
-    /// No operation of the table can panic half way, so a poisoned lock still guards sound data.
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[async_trait]
@@ -50,35 +45,35 @@ impl DataProvider for MemoryProvider {
     }
 
     async fn user(&self, username: &Username) -> Result<Account, Fault> {
-        self.table().user(username).cloned()
+        self.table.lock().user(username).cloned()
     }
 
     async fn user_by_id(&self, id: i64) -> Result<Account, Fault> {
-        self.table().user_by_id(id).cloned()
+        self.table.lock().user_by_id(id).cloned()
     }
 
     async fn users(&self, page: &UserPage) -> Result<Vec<Account>, Fault> {
-        Ok(self.table().page(page))
+        Ok(self.table.lock().page(page))
     }
 
     async fn add_user(&self, account: &Account) -> Result<Account, Fault> {
-        self.table().add(account)
+        self.table.lock().add(account)
     }
 
     async fn update_user(&self, account: &Account) -> Result<(), Fault> {
-        self.table().update(account)
+        self.table.lock().update(account)
     }
 
     async fn delete_user(&self, id: i64) -> Result<(), Fault> {
-        self.table().delete(id)
+        self.table.lock().delete(id)
     }
 
     async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault> {
-        self.table().user_mut(username).map(|account| account.last_login = now)
+        self.table.lock().user_mut(username).map(|account| account.last_login = now)
     }
 
     async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
-        self.table().user(username).map(Account::quota_usage)
+        self.table.lock().user(username).map(Account::quota_usage)
     }
 
     async fn change_quotas(
@@ -86,14 +81,14 @@ impl DataProvider for MemoryProvider {
         changes: &[(Username, QuotaChange)],
         now: i64,
     ) -> Result<(), Fault> {
-        self.table().change_quotas(changes, now);
+        self.table.lock().change_quotas(changes, now);
         Ok(())
     }
 
     async fn reload(&self) -> Result<(), Fault> {
         let Some(file) = &self.dump else { return Ok(()) };
         let users = load::users(file, &self.config).await?;
-        self.table().replace_all(users);
+        self.table.lock().replace_all(users);
         Ok(())
     }
 }

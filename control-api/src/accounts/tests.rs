@@ -1,6 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their own files")]
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use ferryd_data_provider::{initialize, open};
 use ferryd_domain::AccountEvent;
@@ -14,7 +14,7 @@ struct Told(Mutex<Vec<(AccountAction, Account)>>);
 
 impl AccountListener for Told {
     fn account_changed(&self, event: AccountEvent) {
-        self.0.lock().unwrap().push((event.action, event.account));
+        self.0.lock().push((event.action, event.account));
     }
 }
 
@@ -35,7 +35,7 @@ impl Bed {
     }
 
     fn told(&self) -> Vec<AccountAction> {
-        self.told.0.lock().unwrap().iter().map(|(action, _)| *action).collect()
+        self.told.0.lock().iter().map(|(action, _)| *action).collect()
     }
 }
 
@@ -136,7 +136,7 @@ async fn a_deleted_account_is_told_as_it_was() {
     bed.accounts.delete(stored.id).await.unwrap();
     let missing = bed.accounts.delete(stored.id).await.unwrap_err();
     assert_eq!(missing.kind(), FaultKind::NotFound);
-    let told = bed.told.0.lock().unwrap();
+    let told = bed.told.0.lock();
     assert_eq!(told.last().unwrap(), &(AccountAction::Delete, stored));
 }
 

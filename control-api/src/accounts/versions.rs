@@ -2,9 +2,9 @@
 //! holds. Lives as long as the process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ferryd_domain::Username;
+use parking_lot::Mutex;
 
 /// The version of each account that this process has handed out.
 #[derive(Debug, Default)]
@@ -20,26 +20,22 @@ struct State {
 
 impl Versions {
     pub(super) fn of(&self, username: &Username) -> u64 {
-        let state = self.state();
+        let state = self.0.lock();
         state.changed.get(username).copied().unwrap_or(state.common)
     }
 
     pub(super) fn rise(&self, username: &Username) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.last += 1;
         let version = state.last;
         state.changed.insert(username.clone(), version);
     }
 
     pub(super) fn rise_all(&self) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.last += 1;
         state.common = state.last;
         state.changed.clear();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

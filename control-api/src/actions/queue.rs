@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ferryd_domain::{AccountEvent, EventId, Fault, FileEvent};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -79,13 +80,13 @@ impl<E: Event> Queue<E> {
     /// Takes no more, waits this long for the rest and logs what is dropped then.
     pub(super) async fn shutdown(&self, limit: Duration) {
         self.stop.send_replace(true);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self.task.lock().take();
         let Some(mut task) = task else { return };
         if tokio::time::timeout(limit, &mut task).await.is_err() {
             task.abort();
             let _ = task.await;
         }
-        for event in self.open.events().keys() {
+        for event in self.open.0.lock().keys() {
             tracing::warn!(sender = "actions", %event, "an event is dropped at the shutdown");
         }
     }
@@ -94,18 +95,14 @@ impl<E: Event> Queue<E> {
 impl<E: Event> Place<'_, E> {
     /// Fills the place.
     pub(super) fn put(self, event: E) {
-        *self.open.events().entry(event.id().0.clone()).or_default() += 1;
+        *self.open.0.lock().entry(event.id().0.clone()).or_default() += 1;
         self.permit.send(event);
     }
 }
 
 impl Open {
-    fn events(&self) -> MutexGuard<'_, BTreeMap<EventKey, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn done(&self, id: &EventId) {
-        let mut events = self.events();
+        let mut events = self.0.lock();
         if let Some(count) = events.get_mut(&id.0) {
             *count -= 1;
             if *count == 0 {

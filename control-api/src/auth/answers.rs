@@ -1,10 +1,10 @@
 //! Remembers what a login program said of a key on a connection. Bounded; the oldest go first.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 use ferryd_control_plane::ConnectionId;
 use ferryd_domain::{Fault, Username};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 /// Far more than connections that are logging in at once.
@@ -41,11 +41,11 @@ struct Memory {
 
 impl Answers {
     pub(super) fn get(&self, question: &Question) -> Option<Result<(), Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).known.get(question).cloned()
+        self.0.lock().known.get(question).cloned()
     }
 
     pub(super) fn put(&self, question: Question, answer: Result<(), Fault>) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.0.lock();
         if memory.known.insert(question.clone(), answer).is_none() {
             memory.order.push_back(question);
         }

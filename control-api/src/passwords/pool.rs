@@ -9,13 +9,14 @@ mod thread;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferryd_domain::{Fault, Secret};
 use ferryd_telemetry::metrics;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{matches, memory_of};
@@ -168,7 +169,7 @@ impl Pool {
         hash: Secret<String>,
         clear: Secret<String>,
     ) -> Flight {
-        let mut flights = lock(&self.flights);
+        let mut flights = self.flights.lock();
         if let Some(flight) = flights.get(&question).and_then(WeakShared::upgrade) {
             return flight;
         }
@@ -208,7 +209,7 @@ impl Pool {
     /// Waits for a thread and memory; nothing when others have to be preferred.
     async fn turn(self: &Arc<Self>, job: Job) -> Option<Permit> {
         let (grant, granted) = oneshot::channel();
-        let number = lock(&self.queue).join(job, grant)?;
+        let number = self.queue.lock().join(job, grant)?;
         let place = Place { pool: Arc::clone(self), number };
         self.grant();
         let permit = granted.await.ok();
@@ -219,7 +220,7 @@ impl Pool {
     /// Gives what is free to those whose turn it is.
     fn grant(self: &Arc<Self>) {
         loop {
-            let Some((job, grant)) = lock(&self.queue).next() else { return };
+            let Some((job, grant)) = self.queue.lock().next() else { return };
             let permit = Permit { pool: Arc::clone(self), job, began: Instant::now() };
             // One that nobody waits for any more comes back when it is dropped.
             if let Err(unused) = grant.send(permit) {
@@ -230,31 +231,27 @@ impl Pool {
 
     /// Returns how long a check takes that is asked for now, with the wait for its turn.
     fn expected(&self, job: &Job) -> Duration {
-        lock(&self.queue).expected(job).min(PATIENCE)
+        self.queue.lock().expected(job).min(PATIENCE)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        lock(&self.pool.queue).done(&self.job, self.began.elapsed());
+        self.pool.queue.lock().done(&self.job, self.began.elapsed());
         self.pool.grant();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.pool.queue).leave(self.number);
+        self.pool.queue.lock().leave(self.number);
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        lock(&self.pool.flights).remove(&self.question);
+        self.pool.flights.lock().remove(&self.question);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

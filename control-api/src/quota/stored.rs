@@ -2,10 +2,10 @@
 //! for room one after the other; one question to the store serves those of [`FRESH`].
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ferryd_domain::{QuotaUsage, Username};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How long an answer holds: as long as changes may wait to be written, here or by another control
@@ -20,27 +20,23 @@ pub(super) struct Stored(Mutex<HashMap<Username, (QuotaUsage, Instant)>>);
 impl Stored {
     /// Returns an answer that still holds.
     pub(super) fn get(&self, user: &Username) -> Option<QuotaUsage> {
-        let answers = self.answers();
+        let answers = self.0.lock();
         let (usage, at) = answers.get(user)?;
         (at.elapsed() < FRESH).then_some(*usage)
     }
 
     /// Keeps an answer.
     pub(super) fn keep(&self, user: &Username, usage: QuotaUsage) {
-        self.answers().insert(user.clone(), (usage, Instant::now()));
+        self.0.lock().insert(user.clone(), (usage, Instant::now()));
     }
 
     /// Forgets the answer about a user.
     pub(super) fn forget(&self, user: &Username) {
-        self.answers().remove(user);
+        self.0.lock().remove(user);
     }
 
     /// Forgets answers that do not hold any more.
     pub(super) fn sweep(&self) {
-        self.answers().retain(|_, (_, at)| at.elapsed() < FRESH);
-    }
-
-    fn answers(&self) -> MutexGuard<'_, HashMap<Username, (QuotaUsage, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().retain(|_, (_, at)| at.elapsed() < FRESH);
     }
 }

@@ -37,7 +37,7 @@ impl DataProvider for OneUser {
     async fn user(&self, username: &Username) -> Result<Account, Fault> {
         self.check_up()?;
         self.reads.fetch_add(1, Ordering::SeqCst);
-        let account = self.account.lock().unwrap().clone();
+        let account = self.account.lock().clone();
         if account.username == *username { Ok(account) } else { Err(Fault::not_found("user")) }
     }
     async fn user_by_id(&self, _: i64) -> Result<Account, Fault> {
@@ -71,7 +71,7 @@ impl DataProvider for OneUser {
         self.check_up()?;
         tokio::task::yield_now().await;
         self.writes.fetch_add(1, Ordering::SeqCst);
-        let mut account = self.account.lock().unwrap();
+        let mut account = self.account.lock();
         for (username, change) in changes {
             assert_eq!(*username, account.username);
             let usage = match change {
@@ -108,7 +108,7 @@ fn fixture(size: i64, files: i64, tracking: Tracking, writes: Writes) -> Fixture
         quota_files: files,
         ..Account::default()
     };
-    *store.account.lock().unwrap() = account.clone();
+    *store.account.lock() = account.clone();
     let sessions = Arc::new(Sessions::default());
     let start = SessionStart {
         connection: ConnectionId("c1".into()),
@@ -175,7 +175,7 @@ async fn a_change_counts_once_and_is_seen_before_it_is_written() {
     assert_eq!(f.store.writes.load(Ordering::SeqCst), 0);
     f.quota.flush().await.unwrap();
     assert_eq!(f.usage().await, (100, 1));
-    assert_eq!(f.store.account.lock().unwrap().used_quota_size, 100);
+    assert_eq!(f.store.account.lock().used_quota_size, 100);
     f.change("t1", 100, 1).await;
     assert_eq!(f.usage().await, (100, 1), "also after it was written");
 }
@@ -188,7 +188,7 @@ async fn changes_are_written_together_soon_after() {
         f.change(&format!("t{n}"), 1, 1).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(f.store.account.lock().unwrap().used_quota_files, 50);
+    assert_eq!(f.store.account.lock().used_quota_files, 50);
     assert_eq!(f.store.writes.load(Ordering::SeqCst), 1);
     writer.abort();
 }
@@ -203,7 +203,7 @@ async fn changes_survive_a_store_that_is_away() {
     f.change("t2", 5, 1).await;
     f.store.down.store(false, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(f.store.account.lock().unwrap().used_quota_size, 10);
+    assert_eq!(f.store.account.lock().used_quota_size, 10);
     writer.abort();
 }
 
@@ -351,7 +351,7 @@ async fn uploads_one_after_the_other_ask_the_store_once() {
         f.change(&transfer, 10, 1).await;
     }
     assert_eq!(reads(), 1);
-    f.store.account.lock().unwrap().used_quota_files = 79;
+    f.store.account.lock().used_quota_files = 79;
     tokio::time::advance(FLUSH_DELAY).await;
     assert_eq!(f.reserve("last", 10, 1).await, Some(u64::MAX), "another control plane added some");
     assert_eq!(f.reserve("more", 10, 1).await, None);
@@ -370,7 +370,7 @@ async fn what_the_store_said_is_forgotten_when_it_changes() {
     f.change("t2", 1, 0).await;
     f.quota.replace(&bob, full, || false).await.unwrap();
     assert_eq!(f.reserve("t3", 1, 1).await, None);
-    f.store.account.lock().unwrap().used_quota_files = 0;
+    f.store.account.lock().used_quota_files = 0;
     f.quota.start_session(&bob);
     assert_eq!(f.reserve("t3", 1, 1).await, Some(u64::MAX), "another account of that name");
 }

@@ -1,9 +1,9 @@
 //! The accounts whose counters may differ from what is stored.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ferryd_domain::Username;
+use parking_lot::Mutex;
 
 /// A set of accounts.
 #[derive(Debug, Default)]
@@ -12,25 +12,21 @@ pub struct Doubts(Mutex<HashSet<Username>>);
 impl Doubts {
     /// Adds an account.
     pub fn add(&self, username: &Username) {
-        self.set().insert(username.clone());
+        self.0.lock().insert(username.clone());
     }
 
     /// Removes an account.
     pub fn remove(&self, username: &Username) {
-        self.set().remove(username);
+        self.0.lock().remove(username);
     }
 
     /// Tells whether an account is in doubt.
     pub fn has(&self, username: &Username) -> bool {
-        self.set().contains(username)
+        self.0.lock().contains(username)
     }
 
     /// Returns all of them.
     pub fn all(&self) -> Vec<Username> {
-        self.set().iter().cloned().collect()
-    }
-
-    fn set(&self) -> MutexGuard<'_, HashSet<Username>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().iter().cloned().collect()
     }
 }

@@ -9,10 +9,11 @@ mod file;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_domain::Username;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -124,7 +125,7 @@ impl Journal {
     /// Adds a name, or notes that it is needed still. It will be in the file soon.
     pub(super) fn add(&self, name: &Username) {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(mark) = state.names.get_mut(name) {
             mark.needed = now;
             return;
@@ -137,7 +138,7 @@ impl Journal {
 
     /// Waits until a name that was added is on the disk.
     pub(super) async fn stored(&self, name: &Username) {
-        let Some(write) = self.state().names.get(name).map(|mark| mark.write) else { return };
+        let Some(write) = self.state.lock().names.get(name).map(|mark| mark.write) else { return };
         if *self.stored.borrow() < write {
             let _ = self.stored.subscribe().wait_for(|stored| *stored >= write).await;
         }
@@ -156,7 +157,7 @@ impl Journal {
 
     fn retain_after(&self, linger: Duration, keep: impl Fn(&Username) -> bool) {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let mut gone = Vec::new();
         for (name, mark) in &mut state.names {
             if now.saturating_duration_since(mark.needed) < linger {
@@ -180,7 +181,7 @@ impl Journal {
     /// Writes whenever there is something, until the task is dropped.
     async fn keep_written(self: Arc<Self>) {
         loop {
-            let health = self.state().health;
+            let health = self.state.lock().health;
             match health {
                 Health::Good => self.some.notified().await,
                 Health::Broken => tokio::time::sleep(RETRY_DELAY).await,
@@ -191,7 +192,7 @@ impl Journal {
 
     async fn write(&self) {
         let mut file = self.file.lock().await;
-        let Some(batch) = self.state().take_batch() else { return };
+        let Some(batch) = self.state.lock().take_batch() else { return };
         let (number, path, opened) = (batch.number, self.path.clone(), file.take());
         let written = tokio::task::spawn_blocking(move || match (batch.extent, opened) {
             (Extent::Lines, Some(opened)) => opened.append(&batch.text),
@@ -211,7 +212,7 @@ impl Journal {
         if self.stored.send_replace(NOTHING_KEPT) != NOTHING_KEPT {
             warn(&self.path, error);
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.health = Health::Broken;
         state.text.clear();
     }
@@ -220,10 +221,6 @@ impl Journal {
     #[cfg(test)]
     pub(super) fn writes(&self) -> u64 {
         *self.stored.borrow()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

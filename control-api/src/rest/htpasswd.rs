@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use ferryd_domain::{Fault, Secret};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
@@ -59,7 +60,7 @@ impl Htpasswd {
     pub async fn accepts(&self, name: &str, password: &Secret<String>) -> bool {
         let Some(users) = self.users().await else { return false };
         let digest = self.digest(name, password);
-        if users.known().contains(&digest) {
+        if users.known.lock().contains(&digest) {
             return true;
         }
         // A hash is checked for unknown names too, so that the time does not tell them apart.
@@ -78,14 +79,14 @@ impl Htpasswd {
             Ok(found) => Stamp { modified: found.modified().ok(), size: found.len() },
             Err(error) => return self.lose(&error),
         };
-        let current = self.current().clone();
+        let current = self.current.lock().clone();
         if let Some(users) = current.filter(|users| users.stamp == stamp) {
             return Some(users);
         }
         match read(&self.file).await {
             Ok(users) => {
                 let users = Arc::new(users);
-                *self.current() = Some(Arc::clone(&users));
+                *self.current.lock() = Some(Arc::clone(&users));
                 Some(users)
             }
             Err(error) => self.lose(&error),
@@ -94,12 +95,8 @@ impl Htpasswd {
 
     fn lose(&self, error: &std::io::Error) -> Option<Arc<Users>> {
         tracing::error!(sender = "httpd", %error, "the htpasswd file cannot be read, all are refused");
-        *self.current() = None;
+        *self.current.lock() = None;
         None
-    }
-
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Users>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn digest(&self, name: &str, password: &Secret<String>) -> [u8; 32] {
@@ -113,12 +110,8 @@ impl Htpasswd {
 }
 
 impl Users {
-    fn known(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn remember(&self, digest: [u8; 32]) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if known.len() >= MAX_REMEMBERED {
             known.clear();
         }

@@ -86,7 +86,7 @@ async fn leases_of_a_silent_node_lapse_and_those_reported_stay() {
     assert!(!sessions.holds(&ConnectionId("b".into())), "b was in no report");
     sessions.open(&account(2), &start("c")).unwrap();
     sessions.sweep();
-    assert_eq!(sessions.leases().by_connection.len(), 2);
+    assert_eq!(sessions.leases.lock().by_connection.len(), 2);
 }
 
 #[test]
@@ -166,7 +166,7 @@ async fn sessions_that_come_back_reclaim_their_leases_unless_others_have_them() 
     sessions.settle(&bob, 2);
     sessions.renew(&node, &[told(&b), told(&a)]);
     assert!(sessions.holds(&a.connection) && !sessions.holds(&b.connection));
-    assert!(sessions.leases().reclaimed.is_empty());
+    assert!(sessions.leases.lock().reclaimed.is_empty());
     assert!(sessions.open(&account(2), &start("d")).is_err());
 }
 

@@ -5,7 +5,7 @@ mod dialog;
 mod grants;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use ferryd_domain::policy::login::{check_account, check_home, check_way, refused
 use ferryd_domain::{Account, Fault, FaultKind, FileEvent, QuotaUsage, Secret, Username};
 use futures::StreamExt;
 use futures::channel::mpsc;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Admission, ConnectionId, ControlPlane, Credential, DialogStart, Grant, GrantRequest,
@@ -66,36 +67,36 @@ impl FakeControlPlane {
     /// Adds or replaces an account. Its `password` is clear text here.
     pub fn put_account(&self, account: Account) {
         let username = account.username.clone();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.usage.entry(username.clone()).or_insert_with(|| account.quota_usage());
         state.accounts.insert(username, account);
     }
 
     /// Sets what an account stores.
     pub fn set_usage(&self, username: &Username, usage: QuotaUsage) {
-        self.state().usage.insert(username.clone(), usage);
+        self.state.lock().usage.insert(username.clone(), usage);
     }
 
     /// Cuts or restores the connection.
     pub fn set_link(&self, link: Link) {
-        self.state().link = link;
+        self.state.lock().link = link;
     }
 
     /// Lets the actions take no event, as when too many wait, or take them again.
     pub fn set_actions(&self, link: Link) {
-        self.state().actions = link;
+        self.state.lock().actions = link;
     }
 
     /// Sends a command to every attached node.
     pub fn command(&self, command: &NodeCommand) {
-        for sender in self.state().nodes.values_mut() {
+        for sender in self.state.lock().nodes.values_mut() {
             let _ = sender.try_send(command.clone());
         }
     }
 
     /// Asks every attached node for a scan of an account.
     pub fn start_scan(&self, username: &Username) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let scan = ScanId(format!("scan-{}", state.scans.len()));
         let account = state.accounts.get(username).map(|account| outcome(account).account);
         let account = Box::new(account.unwrap_or_default());
@@ -106,40 +107,36 @@ impl FakeControlPlane {
 
     /// Returns the usage changes that counted, in order.
     pub fn changes(&self) -> Vec<UsageChange> {
-        self.state().changes.clone()
+        self.state.lock().changes.clone()
     }
 
     /// Returns the events, in order.
     pub fn events(&self) -> Vec<FileEvent> {
-        self.state().events.clone()
+        self.state.lock().events.clone()
     }
 
     /// Returns the sessions that were opened, in order.
     pub fn starts(&self) -> Vec<SessionStart> {
-        self.state().starts.clone()
+        self.state.lock().starts.clone()
     }
 
     /// Returns the reports, in order.
     pub fn reports(&self) -> Vec<NodeReport> {
-        self.state().reports.clone()
+        self.state.lock().reports.clone()
     }
 
     /// Returns the connections that hold a place.
     pub fn open_sessions(&self) -> Vec<ConnectionId> {
-        self.state().sessions.keys().cloned().collect()
+        self.state.lock().sessions.keys().cloned().collect()
     }
 
     /// Returns the bytes that running transfers have reserved of an account.
     pub fn reserved_bytes(&self, username: &Username) -> i64 {
-        self.state().grants.of(username).size
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().grants.of(username).size
     }
 
     fn reachable(&self) -> Result<MutexGuard<'_, State>, Fault> {
-        let state = self.state();
+        let state = self.state.lock();
         match state.link {
             Link::Up => Ok(state),
             Link::Down => Err(Fault::unavailable("the fake control plane is switched off")),

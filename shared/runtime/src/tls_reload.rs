@@ -1,9 +1,10 @@
 //! A certificate and its key, read again when asked: connections that are open keep the old one.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ferryd_domain::Fault;
+use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,13 +38,13 @@ impl ReloadableTls {
     /// As [`Self::load`]; then the old ones stay in use.
     pub fn reload(&self) -> Result<(), Fault> {
         let config = read(&self.certificate_file, &self.key_file)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.current.write() = config;
         Ok(())
     }
 
     /// Returns what accepts the next connection.
     pub fn acceptor(&self) -> TlsAcceptor {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.read();
         TlsAcceptor::from(Arc::clone(&current))
     }
 }

@@ -3,9 +3,11 @@
 //! debug lines are dropped and counted, everything else waits.
 
 use std::io::Write;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Bytes that may wait for the disk.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -71,7 +73,7 @@ impl Sink {
                 queue.dropped += 1;
                 return;
             }
-            queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.emptied.wait(&mut queue);
         }
         if queue.closed {
             return;
@@ -88,7 +90,7 @@ impl Sink {
     pub(crate) fn flush(&self) {
         let mut queue = self.lock();
         while !queue.closed && (queue.writing || !queue.bytes.is_empty()) {
-            queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.emptied.wait(&mut queue);
         }
     }
 
@@ -100,7 +102,7 @@ impl Sink {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     fn write_to(&self, mut output: Box<dyn Write + Send>) {
@@ -118,7 +120,7 @@ impl Sink {
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         let mut queue = self.lock();
         while queue.bytes.is_empty() && !queue.closed {
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut queue);
         }
         if !queue.closed {
             drop(queue);

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fuser::{
     BackgroundSession, FileAttr, FileType, Filesystem, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyWrite, Request, TimeOrNow,
 };
+use parking_lot::{Condvar, Mutex};
 
 const FORGET_AT_ONCE: Duration = Duration::ZERO;
 const NO_ENTRY: i32 = 2;
@@ -24,14 +25,14 @@ struct Gate {
 
 impl Gate {
     fn pass(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         state.1 += 1;
-        state = self.changed.wait_while(state, |(closed, _)| *closed).unwrap();
+        self.changed.wait_while(&mut state, |(closed, _)| *closed);
         state.1 -= 1;
     }
 
     fn set(&self, closed: bool) {
-        self.state.lock().unwrap().0 = closed;
+        self.state.lock().0 = closed;
         self.changed.notify_all();
     }
 }
@@ -71,7 +72,7 @@ impl SlowFolder {
 
     /// Tells whether a call is waiting now.
     pub fn holds_a_call(&self) -> bool {
-        let state = self.gate.state.lock().unwrap();
+        let state = self.gate.state.lock();
         state.0 && state.1 > 0
     }
 }

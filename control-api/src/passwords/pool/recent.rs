@@ -4,12 +4,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
+use parking_lot::Mutex;
 
-use super::{Line, lock};
+use super::Line;
 
 /// How long a wrong password is remembered.
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -66,14 +66,14 @@ impl Recent {
 
     /// Tells whether this very question was answered with no in the last minute.
     pub(super) fn is_wrong(&self, question: &Question, now: Instant) -> bool {
-        let mut wrong = lock(&self.wrong);
+        let mut wrong = self.wrong.lock();
         wrong.forget(now);
         wrong.known.contains(question)
     }
 
     /// Remembers a wrong password.
     pub(super) fn note(&self, question: Question, now: Instant) {
-        let mut wrong = lock(&self.wrong);
+        let mut wrong = self.wrong.lock();
         wrong.forget(now);
         if wrong.known.insert(question.clone()) {
             wrong.order.push_back((now, question));
@@ -126,7 +126,7 @@ mod tests {
         recent.note(question.clone(), begin);
         assert!(recent.is_wrong(&question, begin + Duration::from_secs(59)));
         assert!(!recent.is_wrong(&question, begin + LIFETIME));
-        assert!(lock(&recent.wrong).known.is_empty());
+        assert!(recent.wrong.lock().known.is_empty());
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             recent.note(question(number), now);
         }
         let (order, known) = {
-            let wrong = lock(&recent.wrong);
+            let wrong = recent.wrong.lock();
             (wrong.order.len(), wrong.known.len())
         };
         assert!(order == known && known <= CAPACITY, "{order} {known}");

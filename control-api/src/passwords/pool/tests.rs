@@ -71,8 +71,8 @@ async fn the_same_question_is_computed_once_for_all_who_ask() {
         let expected = if number % 2 == 0 { Verdict::Match } else { Verdict::Mismatch };
         assert_eq!(answer.await.unwrap(), expected);
     }
-    assert!(lock(&pool.flights).is_empty());
-    assert_eq!(lock(&pool.queue).given(), 2, "checks that ran");
+    assert!(pool.flights.lock().is_empty());
+    assert_eq!(pool.queue.lock().given(), 2, "checks that ran");
 }
 
 #[tokio::test]
@@ -81,9 +81,9 @@ async fn a_wrong_password_is_not_computed_again_and_takes_its_time_all_the_same(
     for _ in 0..3 {
         assert_eq!(ask(&pool, name("bob"), FLOOD, "wrong").await, Verdict::Mismatch);
     }
-    assert_eq!(lock(&pool.queue).given(), 1);
+    assert_eq!(pool.queue.lock().given(), 1);
     let begin = Instant::now();
-    let usual = lock(&pool.queue).expected(&Job { line: name("bob"), origin: FLOOD, memory: 64 });
+    let usual = pool.queue.lock().expected(&Job { line: name("bob"), origin: FLOOD, memory: 64 });
     assert_eq!(ask(&pool, name("bob"), FLOOD, "wrong").await, Verdict::Mismatch);
     assert!(begin.elapsed() >= usual && !usual.is_zero());
     assert_eq!(ask(&pool, name("bob"), FLOOD, "password").await, Verdict::Match);
@@ -104,7 +104,7 @@ async fn a_full_line_refuses_late_and_forgets_those_who_left() {
     }
     assert_eq!(ask(&pool, name("victim"), FLOOD, "password").await, Verdict::Match);
     assert_eq!(ask(&pool, name("victim"), FLOOD, "other").await, Verdict::Mismatch);
-    assert!(lock(&pool.flights).is_empty());
+    assert!(pool.flights.lock().is_empty());
 }
 
 #[tokio::test]

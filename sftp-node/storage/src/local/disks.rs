@@ -7,9 +7,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, Mode, OFlags};
 
@@ -47,21 +48,21 @@ struct State {
 impl Disks {
     /// Returns the device that a directory is likely to be on; `None` where that is not known.
     pub(super) fn of(&self, directory: &Path) -> Option<u64> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.refresh();
         self.known(&state, directory)
     }
 
     /// Returns the device that a directory is likely to be on if that device answers at once.
     pub(super) fn at_once(&self, directory: &Path) -> Option<u64> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.refresh();
         self.known(&state, directory).filter(|device| state.at_once.contains(device))
     }
 
     /// Remembers on which device a directory was found, and whether that device answers at once.
     pub(super) fn learn(&self, directory: &Path, found: u64, at_once: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.refresh();
         if at_once {
             state.at_once.insert(found);
@@ -84,10 +85,6 @@ impl Disks {
             Some((before, found)) if *before == mount => Some(*found),
             Some(_) | None => Some(mount),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,10 +224,10 @@ mod tests {
         disks.learn(bob, 77, false);
         assert_eq!(disks.of(bob), Some(77));
         assert_eq!(disks.of(Path::new("/srv/eve")), device(254, 0));
-        disks.state().mounts.0.insert(bob.to_owned(), 5);
+        disks.state.lock().mounts.0.insert(bob.to_owned(), 5);
         assert_eq!(disks.of(bob), Some(5));
         disks.learn(bob, 5, false);
-        assert!(disks.state().elsewhere.is_empty());
+        assert!(disks.state.lock().elsewhere.is_empty());
     }
 
     #[test]
@@ -239,7 +236,7 @@ mod tests {
         for number in 0..=MOST_ELSEWHERE {
             disks.learn(&PathBuf::from(format!("/srv/{number}")), 77, false);
         }
-        assert!(disks.state().elsewhere.len() <= MOST_ELSEWHERE);
+        assert!(disks.state.lock().elsewhere.len() <= MOST_ELSEWHERE);
     }
 
     #[test]
@@ -261,7 +258,7 @@ mod tests {
         assert_eq!(disks.at_once(folder.path()), Some(found));
         assert_eq!(disks.at_once(Path::new("/proc")), None);
         // A list that cannot be asked may have changed.
-        disks.state().list = None;
+        disks.state.lock().list = None;
         assert_eq!(disks.at_once(folder.path()), None);
     }
 }

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use ferryd_domain::Fault;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -138,10 +139,6 @@ impl Gate {
         let (guest, places) = Guest::of(self, key, most);
         Some(Turn { place: places.try_acquire_owned().ok()?, _guest: guest })
     }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<Key, Calls>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The places of a call that runs.
@@ -205,7 +202,7 @@ struct Guest {
 
 impl Guest {
     fn of(gate: &Arc<Gate>, key: Key, most: usize) -> (Self, Arc<Semaphore>) {
-        let mut known = gate.known();
+        let mut known = gate.known.lock();
         let calls = known
             .entry(key.clone())
             .or_insert_with(|| Calls { places: Arc::new(Semaphore::new(most)), users: 0 });
@@ -216,7 +213,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let mut known = self.gate.known();
+        let mut known = self.gate.known.lock();
         if let Some(calls) = known.get_mut(&self.key) {
             calls.users = calls.users.saturating_sub(1);
             if calls.users == 0 {
@@ -289,7 +286,7 @@ mod tests {
         for call in calls.into_iter().chain(others) {
             call.await.unwrap().unwrap();
         }
-        assert!(gate.known().is_empty());
+        assert!(gate.known.lock().is_empty());
     }
 
     #[tokio::test]
@@ -304,7 +301,7 @@ mod tests {
         drop(ends);
         let bob = Path::new("/homes/bob");
         gate.run_on(disk(bob), bob, || Ok(())).await.unwrap();
-        while !gate.known().is_empty() {
+        while !gate.known.lock().is_empty() {
             tokio::task::yield_now().await;
         }
     }
@@ -323,7 +320,7 @@ mod tests {
             call.await.unwrap().unwrap();
         }
         while !passes(&gate, "/homes/a").await {}
-        assert!(gate.known().is_empty());
+        assert!(gate.known.lock().is_empty());
     }
 
     #[tokio::test]

@@ -5,9 +5,10 @@
 //! that disks of this machine need.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use ferryd_domain::Fault;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::threads::REMOTE;
@@ -114,7 +115,7 @@ pub(super) async fn place_in(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePer
 /// Returns the bound shared by all storages of a device.
 fn calls_of_device(device: u64) -> Arc<Semaphore> {
     static DEVICES: Mutex<Option<HashMap<u64, Weak<Semaphore>>>> = Mutex::new(None);
-    let mut guard = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut guard = DEVICES.lock();
     let devices = guard.get_or_insert_default();
     if let Some(calls) = devices.get(&device).and_then(Weak::upgrade) {
         return calls;

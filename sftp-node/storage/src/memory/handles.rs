@@ -1,11 +1,11 @@
 //! Open files and directories of the storage in memory.
 
 use std::any::Any;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ferryd_domain::{Fault, FaultKind};
+use parking_lot::Mutex;
 
 use super::tree::{Content, Inode, SharedTree, fault, missing};
 use crate::{Entry, Listing, ReadHandle, SetAttributes, WriteHandle, WriteHow, WriteMode};
@@ -133,12 +133,8 @@ impl MemoryWriter {
         Ok(Self { tree, parent, name, how, inode, replaced, progress })
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn end(&self) -> Result<SetAttributes, Fault> {
-        let mut progress = self.progress();
+        let mut progress = self.progress.lock();
         if std::mem::replace(&mut progress.ended, true) {
             return Err(Fault::failed("upload has ended"));
         }
@@ -207,7 +203,7 @@ impl WriteHandle for MemoryWriter {
 
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         self.tree.lock().set(self.inode, &set)?;
-        let times = &mut self.progress().times;
+        let times = &mut self.progress.lock().times;
         times.accessed = set.accessed.or(times.accessed);
         times.modified = set.modified.or(times.modified);
         Ok(())

@@ -1,11 +1,12 @@
 //! Nodes by number, as inodes: directories name them, places and open files hold numbers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::circles::circle;
 use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes};
@@ -60,7 +61,7 @@ impl SharedTree {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Tree> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {

@@ -1,9 +1,9 @@
 //! One upload on the disk, from its start to its one end. All calls block.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ferryd_domain::{Fault, FaultKind};
+use parking_lot::Mutex;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
@@ -142,13 +142,13 @@ impl Upload {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.progress().ended
+        self.progress.lock().ended
     }
 
     /// Keeps times that a client has set, so that they can be set again at the end.
     pub(super) fn remember(&self, set: &SetAttributes) {
         if let Some(times) = attributes::times(set) {
-            let mut progress = self.progress();
+            let mut progress = self.progress.lock();
             progress.times = Some(merged(progress.times.take(), times));
         }
     }
@@ -183,15 +183,11 @@ impl Upload {
 
     /// Marks the end, of which there is one; returns the times to set.
     fn end(&self) -> Result<Option<Timestamps>, Fault> {
-        let mut progress = self.progress();
+        let mut progress = self.progress.lock();
         if std::mem::replace(&mut progress.ended, true) {
             return Err(Fault::failed("upload has ended"));
         }
         Ok(progress.times.take())
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Renames the temporary file to the target.
