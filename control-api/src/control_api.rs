@@ -9,7 +9,7 @@ use ferryd_control_plane::ControlPlane;
 use ferryd_data_provider::{ActionsConfig, DataProvider, DataProviderConfig, Driver};
 use ferryd_domain::{Fault, FaultKind};
 use ferryd_rest::VersionInfo;
-use ferryd_runtime::ReloadableTls;
+use ferryd_runtime::{ReloadableTls, ticks};
 use ferryd_telemetry::{Outcome, metrics};
 use tokio::task::JoinHandle;
 
@@ -214,8 +214,7 @@ fn tls(settings: &ControlApiSettings) -> Result<Option<Arc<ReloadableTls>>, Faul
 }
 
 async fn check_provider(provider: Arc<dyn DataProvider>) {
-    let mut ticks = tokio::time::interval(CHECK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(CHECK_INTERVAL);
     loop {
         ticks.tick().await;
         let outcome = match provider.check().await {

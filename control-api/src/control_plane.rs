@@ -14,6 +14,7 @@ use ferryd_control_plane::{
 use ferryd_data_provider::{DataProvider, DataProviderConfig};
 use ferryd_domain::policy::login::{check_account, refused};
 use ferryd_domain::{Account, Fault, FaultKind, FileEvent, QuotaUsage, Username};
+use ferryd_runtime::ticks;
 use tokio::task::JoinHandle;
 
 use crate::accounts::Accounts;
@@ -204,8 +205,7 @@ async fn sweep(
     quota: Arc<Quota>,
     fresh: Arc<FreshAccounts>,
 ) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(SWEEP);
     loop {
         ticks.tick().await;
         sessions.sweep();

@@ -14,6 +14,7 @@ use ferryd_control_plane::{
     Certainty, ConnectionId, ScanOutcome, SessionStatus, TransferDirection, UsageChange,
 };
 use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, Username};
+use ferryd_runtime::ticks;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -155,8 +156,7 @@ impl Recovery {
 
     /// Looks every second for accounts to scan, until the task is dropped.
     pub async fn run(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = ticks(INTERVAL);
         loop {
             ticks.tick().await;
             self.scan_quiet_ones().await;

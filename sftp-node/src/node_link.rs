@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ferryd_control_plane::{NodeCommand, NodeCommands, NodeInfo, NodeReport};
 use ferryd_domain::Fault;
+use ferryd_runtime::{Backoff, ticks};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -21,13 +22,13 @@ const LAST_RETRY: Duration = Duration::from_secs(3);
 
 /// Keeps the node attached until `shutdown`.
 pub(crate) async fn run(context: Arc<NodeContext>, shutdown: CancellationToken) {
-    let mut pause = FIRST_RETRY;
+    let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
     let mut outage = Outage::Unsaid;
     let mut scans = QuotaScans::default();
     while !shutdown.is_cancelled() {
         match context.control.attach_node(info(&context)).await {
             Ok(commands) => {
-                pause = FIRST_RETRY;
+                backoff.reset();
                 outage = Outage::Unsaid;
                 tracing::info!(sender = "sftpd", "attached to the control plane");
                 obey(&context, commands, &mut scans).await;
@@ -35,8 +36,7 @@ pub(crate) async fn run(context: Arc<NodeContext>, shutdown: CancellationToken) 
             }
             Err(fault) => outage = outage.tell(&fault),
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LAST_RETRY);
+        backoff.pause(&shutdown).await;
     }
 }
 
@@ -72,15 +72,14 @@ fn info(context: &NodeContext) -> NodeInfo {
 
 /// Obeys commands and reports until the stream ends or a report is refused.
 async fn obey(context: &Arc<NodeContext>, mut commands: NodeCommands, scans: &mut QuotaScans) {
-    let mut timer = tokio::time::interval(REPORT_EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut reports = ticks(REPORT_EVERY);
     loop {
         tokio::select! {
             command = commands.next() => match command {
                 Some(command) => run_command(context, command, scans).await,
                 None => return,
             },
-            _ = timer.tick() => if !report(context, 0).await { return },
+            _ = reports.tick() => if !report(context, 0).await { return },
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ferryd_control_plane::{Certainty, ControlPlane, UsageChange};
 use ferryd_domain::{Fault, FaultKind, FileEvent};
+use ferryd_runtime::Backoff;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -219,7 +220,7 @@ async fn tell_lost(control: &dyn ControlPlane, state: &State) {
 
 /// Sends until it arrives, is refused for good, or the node ends.
 async fn send_one(control: &dyn ControlPlane, mut change: UsageChange, state: &State) {
-    let mut next = FIRST_RETRY;
+    let mut backoff = backoff();
     loop {
         let sent = tokio::select! {
             biased;
@@ -231,8 +232,7 @@ async fn send_one(control: &dyn ControlPlane, mut change: UsageChange, state: &S
         match sent {
             Ok(()) => return,
             Err(fault) if fault.is_transient() => {
-                pause(next, &state.stop).await;
-                next = (next * 2).min(LAST_RETRY);
+                backoff.pause(&state.stop).await;
                 change = late(change);
             }
             Err(fault) => return log_lost(&change, &fault),
@@ -240,12 +240,9 @@ async fn send_one(control: &dyn ControlPlane, mut change: UsageChange, state: &S
     }
 }
 
-/// Waits before another try, or until the node ends.
-async fn pause(time: Duration, stop: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        () = stop.cancelled() => {}
-    }
+/// The pauses between tries of what could not be sent.
+fn backoff() -> Backoff {
+    Backoff::new(FIRST_RETRY, LAST_RETRY)
 }
 
 fn ended() -> Fault {

@@ -3,32 +3,25 @@
 //! node spans the change of a name and its count; it is never held over a call of the control plane.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use ferryd_control_plane::Certainty;
 use ferryd_domain::Username;
+use ferryd_runtime::SharedValues;
 use ferryd_storage::{Entry, FileStamp};
-use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 
 use super::change_attributes::difference;
 
 /// The tallies of all accounts with a session.
 #[derive(Debug, Default)]
-pub(crate) struct Tallies(Mutex<HashMap<Username, Weak<Tally>>>);
+pub(crate) struct Tallies(SharedValues<Username, Tally>);
 
 impl Tallies {
     /// Returns the tally that the sessions of an account share.
     pub fn of(&self, username: &Username) -> Arc<Tally> {
-        let mut all = self.0.lock();
-        if let Some(known) = all.get(username).and_then(Weak::upgrade) {
-            return known;
-        }
-        all.retain(|_, tally| tally.strong_count() > 0);
-        let tally = Arc::new(Tally::default());
-        all.insert(username.clone(), Arc::downgrade(&tally));
-        tally
+        self.0.get(username, Tally::default)
     }
 }
 

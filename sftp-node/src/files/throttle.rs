@@ -1,10 +1,10 @@
 //! Bandwidth of an account: one bucket per direction, shared by its sessions on this node.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_domain::{Account, Username};
+use ferryd_runtime::SharedValues;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -17,20 +17,13 @@ const SMALLEST_PIECE: usize = 4 * 1024;
 
 /// The buckets of all accounts with a session.
 #[derive(Debug, Default)]
-pub(crate) struct Throttles(Mutex<HashMap<Username, Weak<UserThrottle>>>);
+pub(crate) struct Throttles(SharedValues<Username, UserThrottle>);
 
 impl Throttles {
     /// Returns the buckets of an account. A changed limit starts new ones.
     pub fn of(&self, account: &Account) -> Arc<UserThrottle> {
-        let mut all = self.0.lock();
-        let known = all.get(&account.username).and_then(Weak::upgrade);
-        if let Some(known) = known.filter(|known| known.limits == limits(account)) {
-            return known;
-        }
-        all.retain(|_, throttle| throttle.strong_count() > 0);
-        let throttle = Arc::new(UserThrottle::new(account));
-        all.insert(account.username.clone(), Arc::downgrade(&throttle));
-        throttle
+        let unchanged = |known: &UserThrottle| known.limits == limits(account);
+        self.0.get_if(&account.username, unchanged, || UserThrottle::new(account))
     }
 }
 

@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, FileEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{FIRST_RETRY, LAST_RETRY, ended, pause};
+use super::{backoff, ended};
 
 /// The queue of events.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ async fn send(
     event: &FileEvent,
     stop: &CancellationToken,
 ) -> Result<(), Fault> {
-    let mut next = FIRST_RETRY;
+    let mut backoff = backoff();
     loop {
         let sent = tokio::select! {
             biased;
@@ -73,10 +73,9 @@ async fn send(
             sent = control.dispatch(event.clone()) => sent,
         };
         match sent {
-            Err(fault) if fault.is_transient() => pause(next, stop).await,
+            Err(fault) if fault.is_transient() => backoff.pause(stop).await,
             sent => return sent,
         }
-        next = (next * 2).min(LAST_RETRY);
     }
 }
 

@@ -1,15 +1,21 @@
-//! Process plumbing: signals, listeners, supervised tasks, certificates. Used by the binaries and
-//! by the servers they run; knows nothing of what is served.
+//! Process plumbing: signals, listeners, supervised tasks, clocks, shared values, certificates.
+//! Used by the binaries and by the servers they run; knows nothing of what is served.
 
 pub mod background;
+pub mod backoff;
 pub mod limits;
 pub mod listen;
+pub mod shared_values;
 pub mod shutdown;
 pub mod task_group;
+pub mod ticks;
 pub mod tls_reload;
 
+pub use backoff::Backoff;
 pub use listen::bind;
+pub use shared_values::SharedValues;
 pub use shutdown::{Hangups, on_termination};
 pub use task_group::{Joined, TaskGroup};
+pub use ticks::ticks;
 pub use tls_reload::ReloadableTls;
 pub use tokio_util::sync::CancellationToken;

@@ -4,11 +4,10 @@
 //! the device, so that a disk that hangs cannot take all threads; many that hang together take none
 //! that disks of this machine need.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 
 use ferryd_domain::Fault;
-use parking_lot::Mutex;
+use ferryd_runtime::SharedValues;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::threads::REMOTE;
@@ -114,16 +113,8 @@ pub(super) async fn place_in(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePer
 
 /// Returns the bound shared by all storages of a device.
 fn calls_of_device(device: u64) -> Arc<Semaphore> {
-    static DEVICES: Mutex<Option<HashMap<u64, Weak<Semaphore>>>> = Mutex::new(None);
-    let mut guard = DEVICES.lock();
-    let devices = guard.get_or_insert_default();
-    if let Some(calls) = devices.get(&device).and_then(Weak::upgrade) {
-        return calls;
-    }
-    devices.retain(|_, calls| calls.strong_count() > 0);
-    let calls = Arc::new(Semaphore::new(CALLS_PER_DEVICE));
-    devices.insert(device, Arc::downgrade(&calls));
-    calls
+    static DEVICES: LazyLock<SharedValues<u64, Semaphore>> = LazyLock::new(SharedValues::default);
+    DEVICES.get(&device, || Semaphore::new(CALLS_PER_DEVICE))
 }
 
 /// Magic numbers of `linux/magic.h` and of file systems outside of the kernel.
