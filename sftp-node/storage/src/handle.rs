@@ -1,5 +1,7 @@
 //! Open files and directories.
 
+mod copy_source;
+
 use std::any::Any;
 use std::fmt;
 
@@ -7,8 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ferryd_domain::Fault;
 
-use crate::copy_source::through_memory;
-use crate::{CopySource, Entry, SetAttributes};
+use crate::{Entry, SetAttributes};
+pub use copy_source::CopySource;
+pub(crate) use copy_source::through_memory;
 
 /// A file open for reading.
 #[async_trait]

@@ -17,6 +17,8 @@ mod place;
 mod reader;
 mod root;
 mod spot;
+mod stat;
+mod temporary;
 mod threads;
 mod tree;
 mod usage;

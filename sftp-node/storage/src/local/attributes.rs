@@ -1,4 +1,4 @@
-//! Setting attributes: of a name without following it, and of an open file.
+//! Setting attributes: all those of an open file, and single ones of a name without following it.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,38 +9,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::fault::{directory_for_writing, fault};
-use super::spot::{CAREFUL, Spot, regular};
+use super::fault::fault;
+use super::stat::CAREFUL;
 use crate::SetAttributes;
-
-/// Sets attributes of what a spot names, in the order size, mode, owner, times.
-pub(super) fn set_on_name(spot: &Spot, set: &SetAttributes) -> Result<(), Fault> {
-    let (directory, name) = (spot.directory(), spot.name());
-    if let Some(size) = set.size {
-        let file = spot.open(OFlags::WRONLY).map_err(|errno| match errno {
-            Errno::ISDIR => directory_for_writing(),
-            errno => fault(errno),
-        })?;
-        regular(&file)?;
-        resize(&file, size)?;
-    }
-    if let Some(permissions) = set.permissions {
-        set_mode(directory, name, Mode::from_raw_mode(permissions & 0o777))?;
-    }
-    if let Some((uid, gid)) = owner(set) {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::chownat(directory, name, uid, gid, flags).map_err(fault)?;
-    }
-    if let Some(times) = times(set) {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::utimensat(directory, name, &times, flags).map_err(fault)?;
-    }
-    // Nothing to set is still an error for what does not exist.
-    if *set == SetAttributes::default() {
-        spot.stat()?;
-    }
-    Ok(())
-}
 
 /// Sets attributes of an open file, in the same order.
 pub(super) fn set_on_file(file: impl AsFd, set: &SetAttributes) -> Result<(), Fault> {
@@ -82,7 +53,8 @@ pub(super) fn set_mode(directory: BorrowedFd<'_>, name: &[u8], mode: Mode) -> Re
     }
 }
 
-fn resize(file: impl AsFd, size: u64) -> Result<(), Fault> {
+/// Cuts or grows a file.
+pub(super) fn resize(file: impl AsFd, size: u64) -> Result<(), Fault> {
     if i64::try_from(size).is_err() {
         return Err(fault(Errno::FBIG));
     }
@@ -90,7 +62,7 @@ fn resize(file: impl AsFd, size: u64) -> Result<(), Fault> {
 }
 
 /// Returns the owner to set. Ids of all ones mean "unchanged" to the operating system.
-fn owner(set: &SetAttributes) -> Option<(Option<Uid>, Option<Gid>)> {
+pub(super) fn owner(set: &SetAttributes) -> Option<(Option<Uid>, Option<Gid>)> {
     let known = |id: Option<u32>| id.filter(|id| *id != u32::MAX);
     let (uid, gid) = (known(set.uid), known(set.gid));
     (uid.is_some() || gid.is_some()).then(|| (uid.map(Uid::from_raw), gid.map(Gid::from_raw)))

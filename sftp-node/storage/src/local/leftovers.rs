@@ -1,19 +1,16 @@
 //! Temporary upload files that a crash left behind. Called beside the service, once per run of a
-//! node and directory. An upload that runs holds a lock on its file, so that nodes which share a
-//! disk leave one another's uploads alone.
+//! node and directory.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferryd_domain::Fault;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Stat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Stat};
 
 use super::gate::WALKS;
-use super::spot::CAREFUL;
+use super::temporary::{is_in_use, is_temporary};
 use super::tree::regular_files;
-use super::writer::is_temporary;
 use super::{LocalOptions, Root};
 
 /// Files that one call looks at.
@@ -31,14 +28,6 @@ pub async fn sweep(
 ) -> Result<u64, Fault> {
     let path = directory.clone();
     WALKS.run(&directory, move || sweep_now(&path, started, &goes_on)).await
-}
-
-/// Marks a temporary file as one of an upload that runs, until it is closed; a crash closes it.
-pub(super) fn mark_in_use(file: &OwnedFd) {
-    // A file system without locks has the time of the last change alone.
-    if let Err(error) = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        tracing::debug!(%error, "an upload file could not be locked");
-    }
 }
 
 fn sweep_now(
@@ -73,16 +62,6 @@ fn sweep_now(
 #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
 fn changed_at(stat: &Stat) -> u128 {
     stat.st_ctime as u64 as u128 * 1_000_000_000 + stat.st_ctime_nsec as u64 as u128
-}
-
-fn is_in_use(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
-    // NFS locks only what is open for writing.
-    let Ok(file) = rustix::fs::openat(directory, name, OFlags::RDWR | CAREFUL, Mode::empty())
-    else {
-        return false;
-    };
-    let locked = rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive);
-    matches!(locked, Err(Errno::WOULDBLOCK))
 }
 
 fn remove(directory: BorrowedFd<'_>, name: &[u8]) -> bool {

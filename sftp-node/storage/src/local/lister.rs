@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, RawDir};
 
 use super::fault::fault;
 use super::root::Root;
-use super::spot::entry;
+use super::stat::entry;
 use crate::{Entry, Listing};
 
 /// Room for the names of one call: about 400 of them, whose attributes take well under a

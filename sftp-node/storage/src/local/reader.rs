@@ -16,7 +16,7 @@ use super::attributes;
 use super::fault::fault;
 use super::lane::Reads;
 use super::root::Root;
-use super::spot::entry;
+use super::stat::entry;
 use crate::{Entry, ReadHandle, SetAttributes};
 
 /// Room beyond the length that is not worth a second buffer.

@@ -1,23 +1,20 @@
 //! A held directory and a name in it, with the blocking operations on them. Nothing here follows a
 //! link: what was to be followed is followed already.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use ferryd_domain::{Fault, FaultKind, VirtualPath};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use ferryd_domain::{Fault, VirtualPath};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes;
 use super::confine::{self, Parent};
 use super::cursor::client_path;
-use super::fault::{fault, not_regular, outside};
+use super::fault::{directory_for_writing, fault, not_regular, outside};
 use super::root::{DIRECTORY, Root, process_umask_touches};
-use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes, Space};
-
-/// Flags to open what may turn out to be anything: a FIFO must not block, a link is refused.
-pub(super) const CAREFUL: OFlags =
-    OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+use super::stat::{CAREFUL, entry, regular};
+use crate::{Entry, Links, SetAttributes, Space};
 
 /// Bytes from which on freeing them is not left to a shared thread.
 const LARGE: i64 = 16 * 1024 * 1024;
@@ -188,8 +185,33 @@ impl Spot {
         }
     }
 
+    /// Sets attributes of the entry, in the order size, mode, owner, times.
     pub(super) fn set_attributes(&self, set: &SetAttributes) -> Result<(), Fault> {
-        attributes::set_on_name(self, set)
+        let (directory, name) = (self.directory(), self.name());
+        if let Some(size) = set.size {
+            let file = self.open(OFlags::WRONLY).map_err(|errno| match errno {
+                Errno::ISDIR => directory_for_writing(),
+                errno => fault(errno),
+            })?;
+            regular(&file)?;
+            attributes::resize(&file, size)?;
+        }
+        if let Some(permissions) = set.permissions {
+            attributes::set_mode(directory, name, Mode::from_raw_mode(permissions & 0o777))?;
+        }
+        if let Some((uid, gid)) = attributes::owner(set) {
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(directory, name, uid, gid, flags).map_err(fault)?;
+        }
+        if let Some(times) = attributes::times(set) {
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::utimensat(directory, name, &times, flags).map_err(fault)?;
+        }
+        // Nothing to set is still an error for what does not exist.
+        if *set == SetAttributes::default() {
+            self.stat()?;
+        }
+        Ok(())
     }
 
     pub(super) fn space(&self) -> Result<Space, Fault> {
@@ -226,48 +248,5 @@ fn rename_fault(errno: Errno) -> Fault {
         Errno::INVAL => Fault::failed("cannot move a directory into itself").because(errno),
         Errno::LOOP => outside(),
         errno => fault(errno),
-    }
-}
-
-/// Returns the attributes of an open regular file.
-///
-/// # Errors
-/// `IsADirectory` for a directory, `Failed` for anything else that is no file.
-pub(super) fn regular(file: impl AsFd) -> Result<Stat, Fault> {
-    let stat = rustix::fs::fstat(file).map_err(fault)?;
-    match kind(&stat) {
-        EntryKind::File => Ok(stat),
-        EntryKind::Directory => Err(Fault::new(FaultKind::IsADirectory, "is a directory")),
-        EntryKind::Symlink | EntryKind::Special => Err(not_regular()),
-    }
-}
-
-fn kind(stat: &Stat) -> EntryKind {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => EntryKind::File,
-        FileType::Directory => EntryKind::Directory,
-        FileType::Symlink => EntryKind::Symlink,
-        FileType::Fifo
-        | FileType::Socket
-        | FileType::CharacterDevice
-        | FileType::BlockDevice
-        | FileType::Unknown => EntryKind::Special,
-    }
-}
-
-/// Returns the attributes as the storage shows them. The widths of the members differ between
-/// architectures.
-#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::useless_conversion)]
-pub(super) fn entry(stat: &Stat) -> Entry {
-    Entry {
-        kind: kind(stat),
-        size: stat.st_size as u64,
-        mode: stat.st_mode,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        links: u64::from(stat.st_nlink),
-        accessed: stat.st_atime as i64,
-        modified: stat.st_mtime as i64,
-        stamp: FileStamp { device: stat.st_dev, inode: stat.st_ino },
     }
 }

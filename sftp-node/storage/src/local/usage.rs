@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ferryd_domain::{Fault, FaultKind, QuotaUsage};
 
+use super::temporary::is_temporary;
 use super::tree::regular_files;
-use super::writer::is_temporary;
 use super::{LocalOptions, Root};
 
 /// Counts regular files and their bytes; a directory that is missing holds nothing.

@@ -2,7 +2,6 @@
 //! the end. The old file stays as it is until then.
 
 mod copy;
-mod temporary;
 mod upload;
 
 use std::any::Any;
@@ -18,11 +17,9 @@ use super::copy_range::{Step, copy_range};
 use super::fault::fault;
 use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
-use crate::copy_source::through_memory;
+use crate::handle::through_memory;
 use crate::{CopySource, Entry, SetAttributes, WriteHandle, WriteHow};
 use upload::Upload;
-
-pub(super) use temporary::is_temporary;
 
 /// Slices handed to one system call (`IOV_MAX` is 1024).
 const SLICES: usize = 256;

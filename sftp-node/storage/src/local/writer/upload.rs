@@ -8,13 +8,13 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, Timestamps, UTIME_OMI
 use rustix::io::Errno;
 
 use super::copy::copy;
-use super::temporary::temporary_name;
 use crate::local::attributes;
 use crate::local::fault::{directory_for_writing, fault, not_regular};
-use crate::local::leftovers;
 use crate::local::reader::OpenFile;
 use crate::local::root::process_umask_touches;
-use crate::local::spot::{CAREFUL, Spot, regular};
+use crate::local::spot::Spot;
+use crate::local::stat::{CAREFUL, entry, regular};
+use crate::local::temporary::{mark_in_use, temporary_name};
 use crate::{SetAttributes, WriteHow, WriteMode};
 
 /// Tries to open what others make and remove at the same time.
@@ -102,7 +102,7 @@ impl Upload {
         };
         let name = temporary_name(spot.name());
         let file = create(spot, &name, access(how), mode).map_err(fault)?;
-        leftovers::mark_in_use(&file);
+        mark_in_use(&file);
         let owner = spot.root().owner();
         old.as_ref().map_or(owner, |old| owner.or_of(old.st_uid, old.st_gid)).give_file(&file);
         // From here on the temporary file is removed when anything fails: by the drop.
@@ -241,7 +241,7 @@ impl Drop for Upload {
 /// Looks at what the upload will replace.
 fn old_file(spot: &Spot, how: WriteHow) -> Result<Option<Stat>, Fault> {
     match spot.raw_stat() {
-        Ok(stat) => match super::super::spot::entry(&stat).kind {
+        Ok(stat) => match entry(&stat).kind {
             crate::EntryKind::Directory => Err(directory_for_writing()),
             crate::EntryKind::Symlink | crate::EntryKind::Special => Err(not_regular()),
             crate::EntryKind::File if how.exclusive => Err(fault(Errno::EXIST)),

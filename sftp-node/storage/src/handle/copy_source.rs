@@ -6,7 +6,8 @@ use std::any::Any;
 use bytes::Bytes;
 use ferryd_domain::Fault;
 
-use crate::{Entry, ReadHandle, WriteHandle};
+use super::{ReadHandle, WriteHandle};
+use crate::Entry;
 
 /// Bytes of one read and write.
 const CHUNK: usize = 256 * 1024;

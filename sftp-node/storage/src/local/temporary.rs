@@ -1,5 +1,13 @@
 //! Names of temporary upload files: `.sftpgo-upload.<20 characters 0-9a-v>.<name>`. Tools and
-//! exclusion lists of installations know this form.
+//! exclusion lists of installations know this form. An upload that runs holds a lock on its file,
+//! so that nodes which share a disk leave one another's uploads alone.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::stat::CAREFUL;
 
 const PREFIX: &[u8] = b".sftpgo-upload.";
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
@@ -19,13 +27,32 @@ pub(super) fn temporary_name(name: &[u8]) -> Vec<u8> {
 }
 
 /// Tells whether a name has the form of a temporary file.
-pub(in crate::local) fn is_temporary(name: &[u8]) -> bool {
+pub(super) fn is_temporary(name: &[u8]) -> bool {
     let Some((random, rest)) =
         name.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(RANDOM))
     else {
         return false;
     };
     random.iter().all(|byte| ALPHABET.contains(byte)) && rest.len() > 1 && rest.starts_with(b".")
+}
+
+/// Marks a temporary file as one of an upload that runs, until it is closed; a crash closes it.
+pub(super) fn mark_in_use(file: &OwnedFd) {
+    // A file system without locks has the time of the last change alone.
+    if let Err(error) = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        tracing::debug!(%error, "an upload file could not be locked");
+    }
+}
+
+/// Tells whether an upload that runs has marked a file.
+pub(super) fn is_in_use(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
+    // NFS locks only what is open for writing.
+    let Ok(file) = rustix::fs::openat(directory, name, OFlags::RDWR | CAREFUL, Mode::empty())
+    else {
+        return false;
+    };
+    let locked = rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive);
+    matches!(locked, Err(Errno::WOULDBLOCK))
 }
 
 #[cfg(test)]
