@@ -6,6 +6,7 @@ pub mod auth;
 pub mod clock;
 mod control_api;
 pub mod control_plane;
+pub mod doubts;
 mod grace_period;
 pub mod logins;
 pub mod nodes;

@@ -2,7 +2,6 @@
 //! files is acknowledged, and once such an account is quiet a scan sets them right. Nothing is done for accounts whose
 //! sessions ended in order.
 
-mod doubts;
 mod journal;
 
 use std::collections::HashMap;
@@ -19,11 +18,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::accounts::Accounts;
+use crate::doubts::Doubts;
 use crate::nodes::Nodes;
 use crate::quota::{Quota, Tracking, Writes};
 use crate::quota_scans::{Disturbed, QuotaScans};
 use crate::sessions::Sessions;
-pub use doubts::Doubts;
 use journal::KeptJournal;
 
 /// How often it is looked whether somebody can be scanned.

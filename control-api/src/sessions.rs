@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::recovery::Doubts;
+use crate::doubts::Doubts;
 use eviction::{Member, Standing};
 
 pub(crate) use eviction::Eviction;
