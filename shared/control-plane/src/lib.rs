@@ -5,6 +5,7 @@
 pub mod contract;
 #[cfg(feature = "testkit")]
 pub mod fake;
+pub mod ids;
 pub mod login;
 pub mod node;
 pub mod quota;
@@ -15,14 +16,14 @@ use std::fmt;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, FileEvent, QuotaUsage, Username};
 
+pub use ids::{ConnectionId, NodeId};
 pub use login::{
     Credential, DialogStart, DialogStep, LoginAttempt, LoginDialog, LoginOutcome, Prompt,
 };
-pub use node::{NodeCommand, NodeCommands, NodeId, NodeInfo, NodeReport, ScanId, ScanOutcome};
+pub use node::{NodeCommand, NodeCommands, NodeInfo, NodeReport, ScanId, ScanOutcome};
 pub use quota::{Certainty, Grant, GrantRequest, TransferId, UsageChange};
 pub use session::{
-    Admission, ConnectionId, SessionLease, SessionStart, SessionStatus, TransferDirection,
-    TransferStatus,
+    Admission, SessionLease, SessionStart, SessionStatus, TransferDirection, TransferStatus,
 };
 
 /// What a node needs from the control plane.

@@ -4,12 +4,7 @@ use ferryd_domain::{Account, QuotaUsage, Username};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionId, SessionStatus};
-
-/// Identifies a run of a node; a restarted node has another one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NodeId(pub String);
+use crate::{ConnectionId, NodeId, SessionStatus};
 
 /// Identifies one quota scan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

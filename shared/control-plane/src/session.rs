@@ -5,20 +5,8 @@ use std::time::Duration;
 
 use ferryd_domain::Username;
 use ferryd_domain::policy::LoginMethod;
-use serde::{Deserialize, Serialize};
 
-use crate::NodeId;
-
-/// Identifies one SSH connection over all nodes; the `connection_id` of logs and REST.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ConnectionId(pub String);
-
-impl std::fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::{ConnectionId, NodeId};
 
 /// A connection that has proved its credential and wants a place.
 #[derive(Clone, Debug, PartialEq, Eq)]

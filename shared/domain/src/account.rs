@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::{null_as_default, nulls_as_default, object_or_default};
 use crate::{QuotaLimit, QuotaUsage, Secret, StorageSettings, Username};
-use json::{null_as_default, nulls_as_default, object_or_default};
 
 /// `Account::status` of an account that may log in.
 pub const ACTIVE: i32 = 1;

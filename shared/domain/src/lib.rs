@@ -4,6 +4,7 @@
 pub mod account;
 pub mod event;
 pub mod fault;
+pub mod json;
 pub mod operation;
 pub mod permission;
 pub mod policy;

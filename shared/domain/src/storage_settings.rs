@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::json::{null_as_default, object_or_default};
+use crate::json::{null_as_default, object_or_default};
 
 /// Kind of storage, by the number used in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
