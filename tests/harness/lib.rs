@@ -11,7 +11,6 @@
 
 pub mod agent;
 pub mod binaries;
-pub mod cluster;
 pub mod files;
 pub mod keys;
 pub mod openssh;

@@ -80,6 +80,22 @@ impl Reply {
     }
 }
 
+impl Connection {
+    /// Opens SFTP on a channel of its own.
+    pub async fn sftp(&self) -> RawSftp {
+        let mut sftp = self.bare_sftp().await;
+        sftp.initialize().await;
+        sftp
+    }
+
+    /// Opens SFTP and leaves the first packet to the caller.
+    pub async fn bare_sftp(&self) -> RawSftp {
+        let channel = self.channel().await.unwrap();
+        channel.request_subsystem(false, "sftp").await.unwrap();
+        RawSftp::new(self.clone(), channel.into_stream())
+    }
+}
+
 /// One SFTP channel.
 pub struct RawSftp {
     connection: Connection,
@@ -97,7 +113,7 @@ impl std::fmt::Debug for RawSftp {
 
 impl RawSftp {
     /// Speaks on a channel.
-    pub(crate) fn new(connection: Connection, stream: ChannelStream<Msg>) -> Self {
+    fn new(connection: Connection, stream: ChannelStream<Msg>) -> Self {
         Self { connection, stream, last_id: 0, extensions: BTreeMap::new() }
     }
 

@@ -1,5 +1,7 @@
 //! A server of either topology: configuration, start, what can be asked of it, end.
 
+mod cluster;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -9,13 +11,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::cluster::Node;
 use crate::files::temporary_folder;
 use crate::keys::host_key;
 use crate::ports::free_port;
 use crate::program::Program;
 use crate::topology::Topology;
 use crate::wait::until;
+use cluster::Node;
 
 /// A running server. Dropping it ends its processes and checks that they end well.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct Server {
     /// Where a node of its own tells its metrics.
     telemetry: SocketAddr,
     /// Ended in this order.
-    pub(crate) others: Vec<Node>,
+    others: Vec<Node>,
     node: Option<Program>,
     control: Option<Program>,
     folder: TempDir,

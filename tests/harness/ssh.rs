@@ -13,7 +13,6 @@ use russh::{Channel, ChannelMsg, Disconnect};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::keys::KeyPair;
-use crate::raw_sftp::RawSftp;
 use crate::wait::{PATIENCE, soon, soon_within};
 
 /// A connection to a server.
@@ -166,20 +165,6 @@ impl Connection {
     pub async fn channel(&self) -> Result<Channel<Msg>, russh::Error> {
         let handle = self.handle.lock().await;
         soon("a channel", handle.channel_open_session()).await
-    }
-
-    /// Opens SFTP on a channel of its own.
-    pub async fn sftp(&self) -> RawSftp {
-        let mut sftp = self.bare_sftp().await;
-        sftp.initialize().await;
-        sftp
-    }
-
-    /// Opens SFTP and leaves the first packet to the caller.
-    pub async fn bare_sftp(&self) -> RawSftp {
-        let channel = self.channel().await.unwrap();
-        channel.request_subsystem(false, "sftp").await.unwrap();
-        RawSftp::new(self.clone(), channel.into_stream())
     }
 
     /// Runs a command without input.

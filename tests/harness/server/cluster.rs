@@ -6,9 +6,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use super::{Server, loopback};
 use crate::files::temporary_folder;
 use crate::program::Program;
-use crate::server::{Server, loopback};
 use crate::topology::Topology;
 use crate::wait::until;
 
