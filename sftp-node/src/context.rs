@@ -15,7 +15,7 @@ use crate::files::throttle::Throttles;
 use crate::hosted::Hosted;
 use crate::outbox::Outbox;
 use crate::session::registry::Registry;
-use crate::sftp::budget::Budget;
+use crate::budget::Budget;
 use crate::ssh::offers::Offers;
 use crate::sweep::Sweep;
 

@@ -3,6 +3,7 @@
 
 pub mod config;
 
+mod budget;
 mod clock;
 mod context;
 #[cfg(test)]

@@ -4,13 +4,14 @@
 mod attributes;
 #[cfg(feature = "testkit")]
 pub mod bench_hooks;
-pub(crate) mod budget;
+mod channel;
 mod dispatch;
 mod extensions;
 mod file_data;
 mod frames;
 #[cfg(any(test, feature = "testkit"))]
 pub mod fuzzing;
+mod gather;
 mod handles;
 mod late;
 mod listing;
@@ -22,6 +23,7 @@ mod replies;
 mod requests;
 mod status;
 mod transfers;
+mod version;
 mod wire;
 mod writer;
 

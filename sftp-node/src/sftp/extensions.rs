@@ -1,49 +1,17 @@
-//! Extensions: what VERSION announces and EXTENDED requests ask for (OpenSSH's PROTOCOL file,
+//! Extensions: what EXTENDED requests ask for (OpenSSH's PROTOCOL file,
 //! section 4; draft-ietf-secsh-filexfer-extensions).
 
 use ferryd_domain::Fault;
 use ferryd_storage::{Links, Space};
 
-use super::budget::Exhausted;
-use super::dispatch::Dispatcher;
+use super::channel::SftpChannel;
 use super::handles::{Open, invalid};
 use super::requests::handle;
-use super::wire::{Fields, PutFields, patch_length};
+use super::wire::{Fields, PutFields};
 use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET, attributes, listing, packet, status};
+use crate::budget::Exhausted;
 
-/// The protocol version that is answered to every INIT.
-const VERSION: u32 = 3;
-
-/// Names and versions that are announced.
-const ANNOUNCED: [(&str, &str); 12] = [
-    ("posix-rename@openssh.com", "1"),
-    ("statvfs@openssh.com", "2"),
-    ("fstatvfs@openssh.com", "2"),
-    ("hardlink@openssh.com", "1"),
-    ("fsync@openssh.com", "1"),
-    ("lsetstat@openssh.com", "1"),
-    ("limits@openssh.com", "1"),
-    ("expand-path@openssh.com", "1"),
-    ("copy-data", "1"),
-    ("home-directory", "1"),
-    ("check-file", ""),
-    ("users-groups-by-id@openssh.com", "1"),
-];
-
-/// Appends the answer to INIT.
-pub(super) fn put_version(out: &mut Vec<u8>) {
-    let start = out.len();
-    out.put_u32(0);
-    out.push(packet::VERSION);
-    out.put_u32(VERSION);
-    for (name, version) in ANNOUNCED {
-        out.put_string(name.as_bytes());
-        out.put_string(version.as_bytes());
-    }
-    patch_length(out, start);
-}
-
-impl Dispatcher {
+impl SftpChannel {
     /// EXTENDED. Replies that are ready do not wait for a digest, which may take minutes.
     pub(super) async fn extended(
         &mut self,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use ferryd_domain::Fault;
 
-use super::budget::Exhausted;
-use super::dispatch::Dispatcher;
+use super::channel::SftpChannel;
 use super::handles::{HandleKey, Open, invalid};
 use super::replies::Waiting;
 use super::requests::handle;
 use super::wire::{Fields, PutFields};
 use super::{packet, status};
+use crate::budget::Exhausted;
 use crate::digest::Algorithm;
 use crate::files::{Download, Range, Source, Upload, copy};
 
@@ -33,7 +33,7 @@ struct CopyRequest {
     reading: Waiting,
 }
 
-impl Dispatcher {
+impl SftpChannel {
     /// copy-data: a range of one open file into another. It may take long, so it waits for the
     /// writer and runs there: the reader goes on and hears of a client that goes away.
     pub(super) fn copy_data(&mut self, id: u32, body: &mut Fields<'_>) -> Result<(), Exhausted> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::budget::Exhausted;
 use super::replies::{Pending, Queue};
+use crate::budget::Exhausted;
 
 /// How long a STAT holds up what follows.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);

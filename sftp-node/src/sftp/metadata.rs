@@ -5,14 +5,14 @@ use std::sync::Arc;
 use ferryd_domain::Fault;
 use ferryd_storage::{Entry, Links, SetAttributes};
 
-use super::budget::Exhausted;
-use super::dispatch::Dispatcher;
+use super::channel::SftpChannel;
 use super::handles::{HandleKey, Open, invalid};
 use super::late::PATIENCE;
 use super::listing;
 use super::replies::Pending;
 use super::wire::PutFields;
 use super::{attributes, packet, status};
+use crate::budget::Exhausted;
 
 fn put_entry(out: &mut Vec<u8>, id: u32, entry: Result<Entry, Fault>) {
     match entry {
@@ -21,7 +21,7 @@ fn put_entry(out: &mut Vec<u8>, id: u32, entry: Result<Entry, Fault>) {
     }
 }
 
-impl Dispatcher {
+impl SftpChannel {
     /// STAT and LSTAT.
     pub(super) async fn stat(
         &mut self,

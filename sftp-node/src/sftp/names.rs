@@ -1,8 +1,8 @@
 //! REMOVE, RMDIR, MKDIR, RENAME, SYMLINK.
 
-use super::dispatch::Dispatcher;
+use super::channel::SftpChannel;
 
-impl Dispatcher {
+impl SftpChannel {
     /// REMOVE.
     pub(super) async fn remove(&mut self, id: u32, path: &[u8]) {
         let done = self.files.remove_file(path).await;

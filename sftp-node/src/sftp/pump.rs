@@ -11,11 +11,11 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::budget::Budget;
-use super::dispatch::Dispatcher;
+use super::channel::SftpChannel;
 use super::frames::{BrokenStream, Frames};
 use super::replies::{Pending, Queue};
 use super::writer::{self, Outgoing};
+use crate::budget::Budget;
 use crate::context::NodeContext;
 use crate::session::Session;
 
@@ -71,9 +71,9 @@ pub(super) async fn run<O: Outgoing>(
     // A writer alone would wait for ever: a defect here must not leave it behind.
     let writer = tokio::spawn(writer::run(Arc::clone(outgoing), Arc::clone(&queue)));
     let writer = AbortOnDropHandle::new(writer);
-    let mut dispatcher = Dispatcher::new(session, Arc::clone(&queue));
-    let mut end = read_all(incoming, &mut dispatcher, session).await;
-    if matches!(end, End::Eof) && dispatcher.wait_for_late().await.is_err() {
+    let mut sftp = SftpChannel::new(session, Arc::clone(&queue));
+    let mut end = read_all(incoming, &mut sftp, session).await;
+    if matches!(end, End::Eof) && sftp.wait_for_late().await.is_err() {
         end = End::Greedy;
     }
     match &end {
@@ -92,7 +92,7 @@ pub(super) async fn run<O: Outgoing>(
         }
     }
     finish_deferred(&queue).await;
-    dispatcher.abort_open().await;
+    sftp.abort_open().await;
     end
 }
 
@@ -111,18 +111,14 @@ async fn finish_deferred(queue: &Queue) {
     }
 }
 
-async fn read_all(
-    incoming: &mut impl Incoming,
-    dispatcher: &mut Dispatcher,
-    session: &Session,
-) -> End {
+async fn read_all(incoming: &mut impl Incoming, sftp: &mut SftpChannel, session: &Session) -> End {
     let mut frames = Frames::default();
     loop {
         let Some(message) = incoming.next().await else { return End::Closed };
         session.touch();
         let mut end = take(message, &mut frames);
         while end.is_none() {
-            if let Err(broken) = serve_frames(&mut frames, dispatcher).await {
+            if let Err(broken) = serve_frames(&mut frames, sftp).await {
                 return broken;
             }
             match incoming.next().now_or_never() {
@@ -131,7 +127,7 @@ async fn read_all(
                 None => break,
             }
         }
-        if dispatcher.flush().await.is_err() {
+        if sftp.flush().await.is_err() {
             return End::Greedy;
         }
         if let Some(end) = end {
@@ -153,10 +149,10 @@ fn take(message: ChannelMsg, frames: &mut Frames) -> Option<End> {
     }
 }
 
-async fn serve_frames(frames: &mut Frames, dispatcher: &mut Dispatcher) -> Result<(), End> {
+async fn serve_frames(frames: &mut Frames, sftp: &mut SftpChannel) -> Result<(), End> {
     loop {
         match frames.next() {
-            Ok(Some(frame)) => dispatcher.frame(frame).await.map_err(|_| End::Greedy)?,
+            Ok(Some(frame)) => sftp.frame(frame).await.map_err(|_| End::Greedy)?,
             Ok(None) => return Ok(()),
             Err(BrokenStream::Empty) => return Err(End::Broken("a packet of no length".into())),
             Err(BrokenStream::TooLong(length)) => {

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::budget::{Budget, Exhausted, Share};
+use crate::budget::{Budget, Exhausted, Share};
 use crate::files::{Directory, Download, Upload};
 
 /// What waits for the writer, in the order of the requests.
