@@ -3,20 +3,21 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ferryd_control_plane::{ConnectionId, ControlPlane, NodeId, TransferId};
+use ferryd_control_plane::{ConnectionId, ControlPlane, NodeId};
 use ferryd_domain::Fault;
 
+use crate::budget::Budget;
 use crate::config::SftpdConfig;
+use crate::files::context::FilesContext;
 use crate::files::tally::Tallies;
 use crate::files::throttle::Throttles;
 use crate::hosted::Hosted;
+use crate::ids::Ids;
+use crate::key_exchange::offers::Offers;
 use crate::outbox::Outbox;
 use crate::session::registry::Registry;
-use crate::budget::Budget;
-use crate::ssh::offers::Offers;
 use crate::sweep::Sweep;
 
 /// Bytes that waiting requests and replies of all connections may take.
@@ -25,14 +26,12 @@ const REPLY_BUDGET: usize = 128 << 20;
 /// What all connections of a node share.
 pub(crate) struct NodeContext {
     /// Section `sftpd`.
-    pub config: SftpdConfig,
-    /// This run of the node.
-    pub node: NodeId,
+    pub config: Arc<SftpdConfig>,
     /// Accounts, sessions, quota. Its calls run on the runtime of the process, not on the
     /// threads of the connections.
     pub control: Arc<dyn ControlPlane>,
-    /// Usage changes and events on their way to the control plane.
-    pub outbox: Outbox,
+    /// What the files of all sessions share.
+    pub files: Arc<FilesContext>,
     /// Live sessions.
     pub registry: Registry,
     /// What is offered to clients in the key exchange.
@@ -41,21 +40,15 @@ pub(crate) struct NodeContext {
     pub banner: Option<String>,
     /// Memory for waiting replies, over all connections.
     pub reply_budget: Arc<Budget>,
-    /// Bandwidth of accounts, over all their sessions on this node.
-    pub throttles: Throttles,
-    /// What files that are being written amount to, over all sessions of an account on this node.
-    pub tallies: Tallies,
-    /// Removes what earlier runs left behind.
-    pub sweep: Sweep,
     /// Panics that a test asks for.
     #[cfg(test)]
     pub defects: crate::defects::Defects,
-    next_id: AtomicU64,
+    ids: Arc<Ids>,
 }
 
 impl fmt::Debug for NodeContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeContext").field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("NodeContext").field("node", self.node()).finish_non_exhaustive()
     }
 }
 
@@ -71,7 +64,7 @@ impl NodeContext {
     ) -> Result<Self, Fault> {
         let keys = crate::host_keys::load(&config, config_dir)?;
         let offers = Offers::build(&config, keys)?;
-        let banner = crate::ssh::banner::load(&config.login_banner_file, config_dir);
+        let banner = crate::key_exchange::banner::load(&config.login_banner_file, config_dir);
         Ok(Self::of(config, offers, banner, control))
     }
 
@@ -82,37 +75,40 @@ impl NodeContext {
         banner: Option<String>,
         control: Arc<dyn ControlPlane>,
     ) -> Self {
+        let (config, ids) = (Arc::new(config), Arc::new(Ids::new()));
+        let outbox = Outbox::start(Arc::clone(&control));
+        let control: Arc<dyn ControlPlane> = Arc::new(Hosted::new(control));
+        let files = FilesContext {
+            config: Arc::clone(&config),
+            control: Arc::clone(&control),
+            outbox,
+            throttles: Throttles::default(),
+            tallies: Tallies::default(),
+            sweep: Sweep::start(),
+            ids: Arc::clone(&ids),
+        };
         Self {
-            node: NodeId(hex::encode(rand::random::<[u8; 8]>())),
-            outbox: Outbox::start(Arc::clone(&control)),
-            control: Arc::new(Hosted::new(control)),
+            control,
+            files: Arc::new(files),
             registry: Registry::default(),
             offers,
             banner,
             reply_budget: Arc::new(Budget::new(REPLY_BUDGET)),
-            throttles: Throttles::default(),
-            tallies: Tallies::default(),
-            sweep: Sweep::start(),
             #[cfg(test)]
             defects: crate::defects::Defects::default(),
-            next_id: AtomicU64::new(0),
+            ids,
             config,
         }
     }
 
     /// Returns an id for a new connection, unique over all nodes.
     pub fn new_connection(&self) -> ConnectionId {
-        ConnectionId(self.new_id())
+        ConnectionId(self.ids.next())
     }
 
-    /// Returns an id for a new transfer, unique over all nodes.
-    pub fn new_transfer(&self) -> TransferId {
-        TransferId(self.new_id())
-    }
-
-    /// Returns an id in hexadecimal digits, unique over all nodes.
-    pub fn new_id(&self) -> String {
-        format!("{}{:08x}", self.node.0, self.next_id.fetch_add(1, Ordering::Relaxed))
+    /// Returns the name of this run of the node.
+    pub fn node(&self) -> &NodeId {
+        &self.ids.node
     }
 
     /// Returns how long running transfers may go on after the signal to stop.

@@ -9,6 +9,7 @@
 
 mod audit;
 mod change_attributes;
+pub(crate) mod context;
 mod copy;
 mod list;
 mod make;
@@ -30,11 +31,11 @@ use ferryd_domain::policy::AccessPolicy;
 use ferryd_domain::{Account, Fault, Operation, VirtualPath};
 use ferryd_storage::{Links, Place, Storage, WriteMode};
 
-use crate::context::NodeContext;
 use crate::outbox::Pace;
-use crate::session::Protocol;
-use crate::session::transfers::Transfers;
+use crate::protocol::Protocol;
+use crate::transfers::Transfers;
 use audit::Audit;
+use context::FilesContext;
 use permit::Permit;
 use spare_room::SpareRoom;
 use tally::Tally;
@@ -56,7 +57,7 @@ struct Shared {
     storage: Arc<dyn Storage>,
     policy: AccessPolicy,
     account: Arc<Account>,
-    context: Arc<NodeContext>,
+    context: Arc<FilesContext>,
     connection: ConnectionId,
     transfers: Arc<Transfers>,
     throttle: Arc<UserThrottle>,
@@ -80,7 +81,7 @@ impl UserFiles {
     /// # Errors
     /// Those of the storage.
     pub async fn open(
-        context: &Arc<NodeContext>,
+        context: &Arc<FilesContext>,
         account: &Arc<Account>,
         connection: &ConnectionId,
         transfers: Arc<Transfers>,
@@ -95,7 +96,7 @@ impl UserFiles {
     /// Returns the files of an account in a storage that is open.
     pub fn over(
         storage: Arc<dyn Storage>,
-        context: &Arc<NodeContext>,
+        context: &Arc<FilesContext>,
         account: &Arc<Account>,
         connection: &ConnectionId,
         transfers: Arc<Transfers>,

@@ -5,6 +5,7 @@ pub mod config;
 
 mod budget;
 mod clock;
+mod connection;
 mod context;
 #[cfg(test)]
 mod defects;
@@ -12,16 +13,20 @@ mod digest;
 mod files;
 mod host_keys;
 mod hosted;
+mod ids;
+mod key_exchange;
 mod listener;
+mod load;
 mod node_link;
 mod outbox;
+mod protocol;
 mod quota_scans;
 mod session;
 mod sftp;
 mod ssh;
 mod ssh_commands;
 mod sweep;
-mod workers;
+mod transfers;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -84,8 +89,8 @@ impl Bound {
         let link = tokio::spawn(node_link::run(Arc::clone(&self.context), shutdown.clone()));
         let outcome = listener::run(self.listener, Arc::clone(&self.context), shutdown).await;
         link.abort();
-        self.context.sweep.stop();
-        self.context.outbox.drain(self.context.drain_timeout()).await;
+        self.context.files.sweep.stop();
+        self.context.files.outbox.drain(self.context.drain_timeout()).await;
         outcome
     }
 }

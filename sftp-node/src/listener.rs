@@ -1,8 +1,8 @@
 //! The port: sockets are taken, the limit of connections is kept, the threads get them.
 
 mod acceptor;
-mod hangup;
-pub(crate) mod serve;
+mod serve;
+mod workers;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::SftpdConfig;
 use crate::context::NodeContext;
-use crate::workers::Workers;
 use acceptor::Acceptor;
+use workers::Workers;
 
 /// Opens the port of section `sftpd`.
 ///
@@ -33,7 +33,9 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Fault> {
     let fault = |error| Fault::unavailable("sftp listener").because(error);
-    let workers = Workers::start(&context, &shutdown).map_err(fault)?;
+    let (served, stop) = (Arc::clone(&context), shutdown.clone());
+    let serve = move |accepted| serve::serve(accepted, Arc::clone(&served), stop.clone());
+    let workers = Workers::start(serve).map_err(fault)?;
     let acceptor = Acceptor::start(listener, workers, context).map_err(fault)?;
     tokio::select! {
         () = shutdown.cancelled() => {}

@@ -64,7 +64,7 @@ impl Outage {
 
 fn info(context: &NodeContext) -> NodeInfo {
     NodeInfo {
-        node: context.node.clone(),
+        node: context.node().clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sessions: context.registry.statuses(),
     }
@@ -90,7 +90,7 @@ async fn run_command(context: &Arc<NodeContext>, command: NodeCommand, scans: &m
             report(context, number).await;
         }
         NodeCommand::CloseConnection(connection) => context.registry.kill(&connection),
-        NodeCommand::SweepUploads { account } => context.sweep.visit(&account),
+        NodeCommand::SweepUploads { account } => context.files.sweep.visit(&account),
         NodeCommand::ScanQuota { scan, account } => {
             scans.start(context, scan, account);
         }
@@ -100,9 +100,9 @@ async fn run_command(context: &Arc<NodeContext>, command: NodeCommand, scans: &m
 /// Reports; returns whether the control plane took it. Whoever looks at a report may count on what
 /// was done before it being counted.
 async fn report(context: &NodeContext, number: u64) -> bool {
-    let _ = tokio::time::timeout(COUNT_PATIENCE, context.outbox.all_told()).await;
+    let _ = tokio::time::timeout(COUNT_PATIENCE, context.files.outbox.all_told()).await;
     let sessions = context.registry.statuses();
-    let report = NodeReport { node: context.node.clone(), number, sessions };
+    let report = NodeReport { node: context.node().clone(), number, sessions };
     match context.control.report(report).await {
         Ok(()) => true,
         Err(fault) => {

@@ -35,7 +35,7 @@ impl QuotaScans {
             let usage = usage_of(&account, stopped).await;
             let username = account.username.clone();
             // What changed before the end of the scan must arrive before its result.
-            context.outbox.all_told().await;
+            context.files.outbox.all_told().await;
             let outcome = ScanOutcome { scan, username, usage };
             if let Err(fault) = context.control.finish_scan(outcome).await {
                 tracing::warn!(sender = "sftpd", error = %fault, "a quota scan was not reported");
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::config::SftpdConfig;
-    use crate::ssh::offers::Offers;
+    use crate::key_exchange::offers::Offers;
 
     #[tokio::test]
     async fn a_scan_stops_with_its_owner() {

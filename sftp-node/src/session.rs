@@ -1,7 +1,7 @@
 //! One logged-in connection: its account, what it is doing, when it last did something.
 
+mod cut_off;
 pub(crate) mod registry;
-pub(crate) mod transfers;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,32 +16,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::now_ms;
-use crate::context::NodeContext;
 use crate::files::UserFiles;
-use crate::listener::serve::Connection;
-use transfers::Transfers;
+use crate::protocol::Protocol;
+use crate::transfers::Transfers;
+pub(crate) use cut_off::CutOff;
 
 /// How long the end of a session waits for its channels to end their uploads.
 const CHANNELS_PATIENCE: Duration = Duration::from_secs(20);
-
-/// What a channel speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// The sftp subsystem.
-    Sftp,
-    /// A command.
-    Ssh,
-}
-
-impl Protocol {
-    /// Returns the name in logs and REST.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sftp => "SFTP",
-            Self::Ssh => "SSH",
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 struct Activity {
@@ -70,7 +51,7 @@ pub(crate) struct Session {
     channels: Mutex<HashMap<u32, Activity>>,
     channels_ended: Notify,
     transfers: Arc<Transfers>,
-    connection: Weak<Connection>,
+    cut_off: Weak<CutOff>,
 }
 
 impl fmt::Debug for Session {
@@ -82,18 +63,18 @@ impl fmt::Debug for Session {
 impl Session {
     /// Makes a session for a connection that has logged in.
     pub fn new(
-        connection: &Arc<Connection>,
+        cut_off: &Arc<CutOff>,
+        (id, address): (ConnectionId, SocketAddr),
         admission: Admission,
         account: Arc<Account>,
         client_version: String,
         files: UserFiles,
         transfers: Arc<Transfers>,
     ) -> Self {
-        let id = connection.id.clone();
         Self {
             admission,
-            address: connection.peer,
-            connection: Arc::downgrade(connection),
+            address,
+            cut_off: Arc::downgrade(cut_off),
             ..Self::unconnected(id, account, client_version, files, transfers)
         }
     }
@@ -120,7 +101,7 @@ impl Session {
             channels: Mutex::default(),
             channels_ended: Notify::new(),
             transfers,
-            connection: Weak::new(),
+            cut_off: Weak::new(),
         }
     }
 
@@ -162,23 +143,18 @@ impl Session {
     /// Closes the connection at once.
     pub fn kill(&self) {
         self.transfers.give_up();
-        if let Some(connection) = self.connection.upgrade() {
-            connection.kill();
+        if let Some(cut_off) = self.cut_off.upgrade() {
+            cut_off.cut(&self.id);
         }
     }
 
-    /// Gives the place of the session back, when its channels have said what they changed.
-    pub async fn end(&self, context: &NodeContext) {
+    /// Waits until its channels have said what they changed, and gives spare room back.
+    pub async fn end(&self) {
         self.transfers.give_up();
         if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {
             tracing::warn!(sender = "sftpd", connection_id = %self.id, "a channel does not end");
         }
         self.files.give_back_room().await;
-        context.outbox.all_told().await;
-        context.registry.remove(&self.id);
-        if let Err(fault) = context.control.close_session(self.id.clone()).await {
-            tracing::warn!(sender = "sftpd", connection_id = %self.id, error = %fault, "close not reported");
-        }
     }
 
     async fn channels_end(&self) {

@@ -2,15 +2,11 @@
 //! connection's own task, so they never wait for files. What happens once is boxed, so that the task
 //! of a connection that does nothing stays small.
 
-pub(crate) mod banner;
-pub(crate) mod channels;
+mod channels;
 pub(crate) mod first_look;
-mod kexinit;
 mod login;
 mod looked_stream;
 mod offered_key;
-pub(crate) mod offers;
-pub(crate) mod tries;
 
 use std::sync::Arc;
 
@@ -18,9 +14,9 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session as SshSession
 use russh::server::{PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Pty};
 
+use crate::connection::Connection;
 use crate::context::NodeContext;
-use crate::listener::serve::Connection;
-use crate::workers::load::Kind;
+use crate::load::Kind;
 use channels::Channels;
 use login::Login;
 

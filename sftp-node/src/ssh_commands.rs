@@ -14,7 +14,8 @@ use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
 use crate::config::SftpdConfig;
 use crate::digest::Algorithm;
 use crate::files::UserFiles;
-use crate::session::{Protocol, Session};
+use crate::protocol::Protocol;
+use crate::session::Session;
 
 /// A command that exists and is enabled, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]

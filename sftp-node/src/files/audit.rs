@@ -10,7 +10,7 @@ use ferryd_telemetry::metrics::{self, Outcome};
 use ferryd_telemetry::records::{self, CommandRecord, CommandSender, TransferRecord};
 
 use super::Shared;
-use crate::session::Protocol;
+use crate::protocol::Protocol;
 
 /// Tells about the operations of one session.
 pub(super) struct Audit<'a> {
@@ -129,7 +129,7 @@ impl Audit<'_> {
             return;
         }
         let mut event = FileEvent {
-            id: EventId(context.new_id()),
+            id: EventId(context.ids.next()),
             action,
             username: self.shared.account.username.clone(),
             path: String::new(),

@@ -167,9 +167,3 @@ fn operations(set: &SetAttributes, directory: bool) -> Vec<Operation> {
     }
     operations
 }
-
-/// Returns `new - old` as a signed number.
-pub(super) fn difference(old: u64, new: u64) -> i64 {
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    signed(new).saturating_sub(signed(old))
-}

@@ -12,7 +12,7 @@ use ferryd_telemetry::metrics::Outcome;
 use super::UserFiles;
 use super::audit::FinishedTransfer;
 use super::throttle::Bucket;
-use crate::session::transfers::TransferGuard;
+use crate::transfers::TransferGuard;
 
 /// A file open for reading.
 pub(crate) struct Download {

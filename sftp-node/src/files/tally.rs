@@ -12,8 +12,6 @@ use ferryd_runtime::SharedValues;
 use ferryd_storage::{Entry, FileStamp};
 use tokio::sync::MutexGuard;
 
-use super::change_attributes::difference;
-
 /// The tallies of all accounts with a session.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies(SharedValues<Username, Tally>);
@@ -156,6 +154,12 @@ impl Open {
             None => Delta::went(entry.size),
         }
     }
+}
+
+/// Returns `new - old` as a signed number.
+fn difference(old: u64, new: u64) -> i64 {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    signed(new).saturating_sub(signed(old))
 }
 
 #[cfg(test)]

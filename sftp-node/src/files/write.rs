@@ -19,7 +19,7 @@ use super::UserFiles;
 use super::quota::Room;
 use super::tally::{Delta, Open};
 use super::throttle::Bucket;
-use crate::session::transfers::TransferGuard;
+use crate::transfers::TransferGuard;
 use pieces::length_of;
 
 pub(crate) use pieces::split_front;

@@ -11,8 +11,8 @@ use ferryd_domain::Fault;
 use rustix::net::{Shutdown, shutdown};
 use tokio_util::sync::CancellationToken;
 
+use super::workers::Workers;
 use crate::context::NodeContext;
-use crate::workers::Workers;
 
 /// Pause after an accept that failed, for example for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,102 +1,34 @@
 //! The life of one connection: grace time until the login, idle time after it, drain at the end.
 
 use std::fmt;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ferryd_control_plane::ConnectionId;
-use ferryd_telemetry::records::{self, ConnectionFailedRecord};
 use futures::FutureExt;
-use russh::Disconnect;
-use russh::server::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::hangup::hung_up;
+use super::workers::Accepted;
+use crate::connection::{Connection, login_failed};
 use crate::context::NodeContext;
 use crate::session::Session;
 use crate::ssh::SshHandler;
-use crate::ssh::channels::ChannelTasks;
 use crate::ssh::first_look;
-use crate::ssh::tries::Tries;
-use crate::workers::Accepted;
-use crate::workers::load::Weight;
 
 /// How often the idle time is looked at.
 const IDLE_CHECK: Duration =
     if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(15) };
 
-/// What the parts of one connection know of one another.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    /// Id of logs and REST.
-    pub id: ConnectionId,
-    /// Where the client is.
-    pub peer: SocketAddr,
-    /// A second handle of the socket, to end it from outside.
-    socket: TcpStream,
-    /// Whether the client has tried to log in.
-    pub tried: AtomicBool,
-    /// Its tries to log in.
-    pub tries: Tries,
-    /// Where messages to the client are handed in, from the start of the protocol on.
-    ssh: OnceLock<Handle>,
-    /// The session, once logged in.
-    pub session: OnceLock<Arc<Session>>,
-    /// What runs on its channels.
-    pub channels: ChannelTasks,
-    /// What it weighs on its thread.
-    pub weight: Weight,
-    closing: AtomicBool,
-}
-
-impl Connection {
-    /// Returns when the client has gone, for who waits for something else meanwhile.
-    pub async fn hung_up(&self) {
-        hung_up(&self.socket).await;
-    }
-
-    /// Tells the client that its tries to log in are over, behind the answer to the last one. Called
-    /// by the connection's own task, which must not wait for itself.
-    pub fn throw_out(&self) {
-        let Some(ssh) = self.ssh.get() else { return };
-        let reason = Disconnect::NoMoreAuthMethodsAvailable;
-        let text = "Too many authentication failures".to_owned();
-        if !matches!(ssh.disconnect(reason, text, String::new()).now_or_never(), Some(Ok(()))) {
-            self.kill();
-        }
-    }
-
-    /// Ends the connection at once: reads and writes of the socket fail.
-    pub fn kill(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-        if let Err(error) = self.socket.shutdown(Shutdown::Both) {
-            tracing::debug!(sender = "sftpd", connection_id = %self.id, %error, "already closed");
-        }
-    }
-}
-
 /// Serves one connection until it ends.
-pub(crate) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: CancellationToken) {
+pub(super) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: CancellationToken) {
     let Accepted { socket, peer, weight } = accepted;
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Ok(second) = socket.try_clone() else { return };
     let Ok(socket) = tokio::net::TcpStream::from_std(socket) else { return };
-    let connection = Arc::new(Connection {
-        id: context.new_connection(),
-        peer,
-        socket: second,
-        tried: AtomicBool::new(false),
-        tries: Tries::default(),
-        ssh: OnceLock::new(),
-        session: OnceLock::new(),
-        channels: ChannelTasks::default(),
-        weight,
-        closing: AtomicBool::new(false),
-    });
+    let connection = Arc::new(Connection::new(context.new_connection(), peer, second, weight));
     let grace = Duration::from_secs(context.config.login_grace_time.max(1));
     // Also a defect must not leave a session behind that holds a place and room of the quota.
     let ended = AssertUnwindSafe(run(socket, &connection, &context, grace, &stop)).catch_unwind();
@@ -199,20 +131,25 @@ fn expired(connection: &Connection, context: &NodeContext, deadline: Instant) ->
     (!limit.is_zero() && session.idle_for() >= limit).then(|| "idle for too long".to_owned())
 }
 
+/// Gives the place of a session back, when all that its channels changed has been told.
+async fn close(session: &Session, context: &NodeContext) {
+    context.files.outbox.all_told().await;
+    context.registry.remove(&session.id);
+    if let Err(fault) = context.control.close_session(session.id.clone()).await {
+        tracing::warn!(sender = "sftpd", connection_id = %session.id, error = %fault, "close not reported");
+    }
+}
+
 async fn finish(connection: &Connection, context: &NodeContext, reason: Option<String>) {
     if let Some(session) = connection.session.get() {
-        session.end(context).await;
+        session.end().await;
+        close(session, context).await;
         let reason = reason.unwrap_or_default();
         tracing::debug!(sender = "sftpd", connection_id = %connection.id, reason, "connection closed");
     } else if !connection.tried.load(Ordering::Relaxed) {
         let error = reason.unwrap_or_else(|| "closed before any login attempt".to_owned());
         login_failed(connection.peer.ip(), "", "no_auth_tryed", &error);
     }
-}
-
-/// Writes the record of a connection that did not log in.
-pub(crate) fn login_failed(client_ip: IpAddr, username: &str, login_type: &str, error: &str) {
-    records::connection_failed(&ConnectionFailedRecord { client_ip, username, login_type, error });
 }
 
 /// After the signal to stop: connections without a transfer end at once, others get a time.
@@ -238,7 +175,7 @@ impl Drain {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        if connection.closing.load(Ordering::Relaxed) {
+        if connection.is_killed() {
             std::future::pending::<()>().await;
         }
     }

@@ -9,11 +9,11 @@ use ferryd_control_plane::{Certainty, UsageChange};
 use futures::FutureExt;
 use russh::server::{ChannelOpenHandle, Handle, Msg, Session as SshSession};
 use russh::{Channel, ChannelId, ChannelOpenFailure};
-use tokio_util::task::TaskTracker;
 
+use crate::connection::Connection;
 use crate::context::NodeContext;
-use crate::listener::serve::Connection;
-use crate::session::{ChannelGuard, Protocol, Session};
+use crate::protocol::Protocol;
+use crate::session::{ChannelGuard, Session};
 use crate::sftp;
 use crate::ssh_commands::{self, SshCommand};
 
@@ -123,10 +123,10 @@ impl Channels {
         let work = context.defects.before(crate::defects::Place::Channel, &session.id, work);
         // Boxed: a task would keep the memory of what it is made of twice.
         let work = Box::pin(work);
-        self.connection.channels.0.spawn(async move {
+        self.connection.channels.spawn(async move {
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
                 tracing::error!(sender = "sftpd", connection_id = %session.id, "a defect ended a channel");
-                context.outbox.change_usage_later(in_doubt(&context, &session));
+                context.files.outbox.change_usage_later(in_doubt(&context, &session));
                 let closed = ssh.close(id).await;
                 tracing::debug!(sender = "sftpd", connection_id = %session.id, told = closed.is_ok(), "channel closed");
             }
@@ -137,23 +137,10 @@ impl Channels {
 
 fn in_doubt(context: &NodeContext, session: &Session) -> UsageChange {
     UsageChange {
-        transfer: context.new_transfer(),
+        transfer: context.files.new_transfer(),
         username: session.account.username.clone(),
         size: 0,
         files: 0,
         certainty: Certainty::Doubtful,
-    }
-}
-
-/// Owns what runs on the channels of a connection. Channels end when their connection is gone,
-/// as soon as what they have uploaded is accounted; they are never cut off in the middle of that.
-#[derive(Debug, Default)]
-pub(crate) struct ChannelTasks(TaskTracker);
-
-impl ChannelTasks {
-    /// Waits until nothing runs any more; nothing may be started from now on.
-    pub async fn ended(&self) {
-        self.0.close();
-        self.0.wait().await;
     }
 }

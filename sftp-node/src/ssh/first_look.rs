@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::kexinit::{self, Judgement, Seen};
 use super::looked_stream::LookedStream;
-use super::offers::{Offer, Offers};
-use crate::listener::serve::Connection;
+use crate::connection::Connection;
+use crate::key_exchange::kexinit::{self, Judgement, Seen};
+use crate::key_exchange::offers::{Offer, Offers};
 
 /// A client on a short path sends its KEXINIT within this time.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);

@@ -17,13 +17,13 @@ use russh::keys::{Algorithm, PublicKey};
 use russh::server::{Auth, PublicKeyOffer, VerifiedPublicKey};
 use russh::{MethodKind, MethodSet};
 
+use crate::connection::{Connection, login_failed};
 use crate::context::NodeContext;
 use crate::files::UserFiles;
-use crate::listener::serve::{Connection, login_failed};
+use crate::key_exchange::offers::allowed_tries;
 use crate::session::Session;
-use crate::session::transfers::Transfers;
 use crate::ssh::offered_key::OfferedKey;
-use crate::ssh::offers::allowed_tries;
+use crate::transfers::Transfers;
 
 /// The state of a login.
 pub(crate) struct Login {
@@ -212,7 +212,7 @@ impl Login {
         let client_version = self.client.clone().unwrap_or_default();
         let start = SessionStart {
             connection: self.connection.id.clone(),
-            node: self.context.node.clone(),
+            node: self.context.node().clone(),
             username: account.username.clone(),
             method,
             client_address: self.connection.peer,
@@ -221,9 +221,13 @@ impl Login {
         let lease = self.context.control.open_session(start.clone()).await?;
         let _opening = self.context.registry.opening(&start, lease.admission);
         let transfers = Arc::new(Transfers::default());
-        let opened =
-            UserFiles::open(&self.context, &account, &self.connection.id, Arc::clone(&transfers))
-                .await;
+        let opened = UserFiles::open(
+            &self.context.files,
+            &account,
+            &self.connection.id,
+            Arc::clone(&transfers),
+        )
+        .await;
         let files = match opened {
             Ok(files) => files,
             Err(fault) => {
@@ -232,7 +236,8 @@ impl Login {
             }
         };
         let session = Arc::new(Session::new(
-            &self.connection,
+            self.connection.cut_off(),
+            (self.connection.id.clone(), self.connection.peer),
             lease.admission,
             account,
             client_version,

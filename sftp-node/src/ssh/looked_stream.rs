@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::offers::Offer;
-use crate::listener::serve::Connection;
+use crate::connection::Connection;
+use crate::key_exchange::offers::Offer;
 
 /// How far is read ahead: many small packets, and little to copy of a large one.
 const AHEAD: usize = 4096;
@@ -31,7 +31,7 @@ thread_local! {
 /// for it (Nagle's algorithm against delayed acknowledgements, 40 ms). Reads ahead: russh asks
 /// for the length of a packet and for its rest by themselves, and small packets come several at
 /// a time.
-/// Ends when a refused client sends what russh ignores (see [`Tries`](super::tries::Tries)).
+/// Ends when a refused client sends what russh ignores (see [`Tries`](crate::connection::Tries)).
 pub(crate) struct LookedStream {
     socket: TcpStream,
     /// What was read and not yet asked for; no memory while it is empty.

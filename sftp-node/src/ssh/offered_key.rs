@@ -7,7 +7,7 @@ use ferryd_domain::policy::LoginMethod;
 use ferryd_domain::{Fault, Username};
 use ferryd_telemetry::metrics;
 
-use crate::listener::serve::login_failed;
+use crate::connection::login_failed;
 
 /// A key that the control plane has looked at. One that would do and goes away without a valid
 /// signature is a failed login: russh answers a wrong signature by itself and tells nobody.

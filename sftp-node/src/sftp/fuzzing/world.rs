@@ -18,11 +18,11 @@ use super::script::Setup;
 use crate::config::SftpdConfig;
 use crate::context::NodeContext;
 use crate::files::UserFiles;
+use crate::key_exchange::offers::Offers;
 use crate::session::Session;
-use crate::session::transfers::Transfers;
 use crate::sftp::pump::{self, Incoming};
 use crate::sftp::writer::{Gone, Outgoing};
-use crate::ssh::offers::Offers;
+use crate::transfers::Transfers;
 
 /// Bytes of the largest file: an upload that keeps old bytes copies them.
 const LARGEST: u64 = 256 * 1024;
@@ -71,7 +71,7 @@ impl World {
         let (context, connection) = (Arc::new(context), context_id());
         let transfers = Arc::new(Transfers::default());
         let (files, moving) = (Arc::clone(&storage), Arc::clone(&transfers));
-        let files = UserFiles::over(files, &context, &account, &connection, moving);
+        let files = UserFiles::over(files, &context.files, &account, &connection, moving);
         let version = setup.client_version.to_owned();
         let moving = Arc::clone(&transfers);
         let session = Session::unconnected(connection, account, version, files, moving);
@@ -89,7 +89,7 @@ impl World {
     pub async fn check(&self) {
         assert_eq!(self.context.reply_budget.used(), 0, "memory is still taken");
         assert!(self.transfers.is_empty(), "a transfer goes on: {:?}", self.transfers.status());
-        self.context.outbox.drain(PATIENCE).await;
+        self.context.files.outbox.drain(PATIENCE).await;
         let username = &self.session.account.username;
         assert_eq!(self.control.reserved_bytes(username), 0, "a grant is still held");
         let counted = self.control.quota_usage(username).await.unwrap();

@@ -2,27 +2,22 @@
 //! connection's tasks share a thread and its caches. A new connection goes where the least is going
 //! on: see [`load`].
 
-pub(crate) mod load;
-
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::context::NodeContext;
-use crate::listener::serve;
-use load::{Kind, Load, Weight};
+use crate::load::{self, Kind, Load, Weight};
 
 /// Accepted sockets that may wait for a thread.
 const BACKLOG: usize = 256;
 
 /// One accepted connection.
 #[derive(Debug)]
-pub(crate) struct Accepted {
+pub(super) struct Accepted {
     /// The socket, not blocking.
     pub socket: TcpStream,
     /// The other end.
@@ -40,17 +35,19 @@ struct Worker {
 
 /// The threads.
 #[derive(Debug)]
-pub(crate) struct Workers(Vec<Worker>);
+pub(super) struct Workers(Vec<Worker>);
 
 impl Workers {
-    /// Starts one thread per core.
+    /// Starts one thread per core; each serves its connections with `serve`.
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn start(context: &Arc<NodeContext>, stop: &CancellationToken) -> io::Result<Self> {
+    pub fn start<F: Future<Output = ()> + Send + 'static>(
+        serve: impl Fn(Accepted) -> F + Clone + Send + 'static,
+    ) -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from);
         (0..count)
-            .map(|index| Worker::start(index, context, stop))
+            .map(|index| Worker::start(index, serve.clone()))
             .collect::<io::Result<_>>()
             .map(Self)
     }
@@ -89,15 +86,14 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(
+    fn start<F: Future<Output = ()> + Send + 'static>(
         index: usize,
-        context: &Arc<NodeContext>,
-        stop: &CancellationToken,
+        serve: impl Fn(Accepted) -> F + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, accepted) = mpsc::channel(BACKLOG);
         let load = Arc::new(Load::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = run(accepted, Arc::clone(context), stop.clone());
+        let run = run(accepted, serve);
         let mine = Arc::clone(&load);
         let thread = thread::Builder::new().name(format!("sftp-{index}")).spawn(move || {
             load::belongs_to_this_thread(mine);
@@ -107,14 +103,13 @@ impl Worker {
     }
 }
 
-async fn run(
+async fn run<F: Future<Output = ()> + Send + 'static>(
     mut accepted: mpsc::Receiver<Accepted>,
-    context: Arc<NodeContext>,
-    stop: CancellationToken,
+    serve: impl Fn(Accepted) -> F,
 ) {
     let tasks = TaskTracker::new();
     while let Some(connection) = accepted.recv().await {
-        tasks.spawn(serve::serve(connection, Arc::clone(&context), stop.clone()));
+        tasks.spawn(serve(connection));
     }
     tasks.close();
     tasks.wait().await;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
-use crate::workers::load::{self, Kind, Weight};
+use crate::load::{self, Kind, Weight};
 
 /// The running transfers of a session.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ const MAX_LINE: usize = 255;
 /// Longest first packet that is looked at.
 const MAX_PACKET: usize = 8 * 1024;
 /// Most bytes that are ever looked at.
-pub(super) const MAX_SEEN: usize = MAX_LINE + 4 + MAX_PACKET;
+pub(crate) const MAX_SEEN: usize = MAX_LINE + 4 + MAX_PACKET;
 /// Message number of KEXINIT.
 const KEXINIT: u8 = 20;
 /// Name lists of a KEXINIT that are looked at: up to the compression from the client.
@@ -21,7 +21,7 @@ const GCM: [&[u8]; 2] = [b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com"];
 
 /// What the bytes tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// More has to arrive.
     NeedMore,
     /// Nothing more will be learned.
@@ -30,7 +30,7 @@ pub(super) enum Judgement {
 
 /// What was seen of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Which offer suits.
     pub offer: Offer,
     /// Identification line without its end.
@@ -40,7 +40,7 @@ pub(super) struct Seen {
 }
 
 /// Judges what has arrived so far.
-pub(super) fn judge(bytes: &[u8]) -> Judgement {
+pub(crate) fn judge(bytes: &[u8]) -> Judgement {
     let start = b"SSH-";
     if !bytes.iter().zip(start).all(|(seen, wanted)| seen == wanted) {
         return done(Offer::Full, None, None);
@@ -62,7 +62,7 @@ pub(super) fn judge(bytes: &[u8]) -> Judgement {
 }
 
 /// Returns what is known of a client that sent no more in time.
-pub(super) fn judge_at_deadline(bytes: &[u8]) -> Seen {
+pub(crate) fn judge_at_deadline(bytes: &[u8]) -> Seen {
     let line_end = bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n');
     let client = line_end
         .filter(|_| bytes.starts_with(b"SSH-"))
@@ -142,14 +142,14 @@ fn fingerprint(lists: &[&[u8]; LISTS]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const OPENSSH: &str =
         "chacha20-poly1305@openssh.com,aes128-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com";
 
     /// Returns what a client with these cipher lists sends.
-    pub(in crate::ssh) fn client(to_server: &str, to_client: &str) -> Vec<u8> {
+    pub(crate) fn client(to_server: &str, to_client: &str) -> Vec<u8> {
         let mut payload = vec![KEXINIT];
         payload.extend([7; 16]);
         for list in [

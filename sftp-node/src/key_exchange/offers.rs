@@ -140,7 +140,7 @@ fn methods(config: &SftpdConfig) -> Vec<MethodKind> {
 }
 
 /// Returns how many tries to log in may fail: 0 means 6, a negative number means no limit.
-pub(super) fn allowed_tries(configured: i64) -> Option<u32> {
+pub(crate) fn allowed_tries(configured: i64) -> Option<u32> {
     match configured {
         0 => Some(6),
         number if number < 0 => None,

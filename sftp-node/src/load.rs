@@ -47,7 +47,7 @@ thread_local! {
 }
 
 /// Says whose load this thread carries.
-pub(super) fn belongs_to_this_thread(load: Arc<Load>) {
+pub(crate) fn belongs_to_this_thread(load: Arc<Load>) {
     LOAD.with(|mine| *mine.borrow_mut() = Some(load));
 }
 
