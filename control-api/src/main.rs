@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ferryd_domain::Fault;
+use ferryd_runtime::terminal;
 use split::cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("control-api: {fault}");
+            terminal::say(format_args!("control-api: {fault}"));
             ExitCode::FAILURE
         }
     }

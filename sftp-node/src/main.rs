@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ferryd_domain::Fault;
-use ferryd_runtime::background;
+use ferryd_runtime::{background, terminal};
 use split::cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sftp-node: {fault}");
+            terminal::say(format_args!("sftp-node: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
@@ -22,6 +24,7 @@ pub mod raw_ssh;
 pub mod security_key;
 pub mod server;
 pub mod ssh;
+pub mod terminal;
 pub mod topology;
 pub mod users;
 pub mod wait;
@@ -30,6 +33,7 @@ pub mod wire;
 pub use raw_sftp::{RawSftp, Status};
 pub use server::Server;
 pub use ssh::Connection;
+pub use terminal::Terminal;
 pub use topology::Topology;
 pub use users::User;
 pub use wait::until;

@@ -2,12 +2,12 @@
 //! it ended well: exit status 0 and no panic in what it wrote.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::io::PipeReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::binaries::binary;
+use crate::terminal::Terminal;
 
 const END: Duration = Duration::from_secs(20);
 
@@ -18,26 +18,26 @@ pub struct Program {
     child: Child,
     output: PathBuf,
     log: PathBuf,
+    /// Held so that the pipe has an end.
+    _unread: Option<PipeReader>,
 }
 
 impl Program {
     /// Starts `NAME serve` with the configuration `ferryd.json` of a folder.
-    pub fn start(name: &'static str, folder: &Path) -> Self {
+    pub fn start(name: &'static str, folder: &Path, terminal: Terminal) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = folder.join(format!("{name}.out"));
-        let out = File::options().create(true).append(true).open(&output).unwrap();
-        let child = Command::new(binary(name))
+        let (mut command, unread) = terminal.command(name, &output);
+        let child = command
             .args(["serve", "-c"])
             .arg(folder)
             .args(["-f", "ferryd", "-l"])
             .arg(&log)
             .current_dir(folder)
             .stdin(Stdio::null())
-            .stdout(out.try_clone().unwrap())
-            .stderr(out)
             .spawn()
             .unwrap();
-        Self { name, child, output, log }
+        Self { name, child, output, log, _unread: unread }
     }
 
     /// Fails when the program has ended by itself.
@@ -45,6 +45,11 @@ impl Program {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("{} has ended by itself: {status}\n{}", self.name, self.tail());
         }
+    }
+
+    /// Returns where the log is.
+    pub fn log_file(&self) -> &Path {
+        &self.log
     }
 
     /// Returns the log so far.
@@ -82,7 +87,7 @@ impl Program {
     /// Asks the program to end and checks that it ends well.
     pub fn stop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
-            self.signal("-TERM");
+            self.signal("TERM");
         }
         let status = self.wait_for_end();
         assert!(status.success(), "{} has ended with {status}\n{}", self.name, self.tail());
@@ -92,16 +97,18 @@ impl Program {
 
     /// Stops the program where it is: its sockets stay open and nobody answers.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        self.signal("STOP");
     }
 
     /// Lets it go on after [`Self::pause`].
     pub fn resume(&self) {
-        self.signal("-CONT");
+        self.signal("CONT");
     }
 
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+    /// Sends a signal by its name or number.
+    pub fn signal(&self, signal: &str) {
+        let sent =
+            Command::new("kill").args(["-s", signal]).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
     }
 

@@ -15,6 +15,7 @@ use crate::files::temporary_folder;
 use crate::keys::host_key;
 use crate::ports::free_port;
 use crate::program::Program;
+use crate::terminal::Terminal;
 use crate::topology::Topology;
 use crate::wait::until;
 use cluster::Node;
@@ -32,6 +33,7 @@ pub struct Server {
     control: Option<Program>,
     folder: TempDir,
     topology: Topology,
+    terminal: Terminal,
 }
 
 impl Server {
@@ -42,6 +44,15 @@ impl Server {
 
     /// Starts a server with some settings changed: an object of sections.
     pub async fn with(topology: Topology, changes: Value) -> Self {
+        Self::prepared(topology, Terminal::File, changes).await
+    }
+
+    /// Starts a server whose standard output and error are of a kind.
+    pub async fn on(topology: Topology, terminal: Terminal) -> Self {
+        Self::prepared(topology, terminal, json!({})).await
+    }
+
+    async fn prepared(topology: Topology, terminal: Terminal, changes: Value) -> Self {
         let folder = temporary_folder("server");
         let (sftp, http, telemetry) = (loopback(), loopback(), loopback());
         let mut config = default_config(sftp, http, loopback());
@@ -61,6 +72,7 @@ impl Server {
             control: None,
             folder,
             topology,
+            terminal,
         };
         server.start_control().await;
         server.start_node().await;
@@ -170,6 +182,11 @@ impl Server {
         self.control.as_ref().unwrap_or_else(|| self.data_plane()).log()
     }
 
+    /// Returns the processes.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.node.iter().chain(&self.control)
+    }
+
     /// Takes the control plane of a split server away.
     pub fn lose_control(&mut self) {
         assert_eq!(self.topology, Topology::Split);
@@ -235,7 +252,7 @@ impl Server {
 
     async fn start_control(&mut self) {
         if self.topology == Topology::Split {
-            self.control = Some(Program::start("control-api", self.folder.path()));
+            self.control = Some(Program::start("control-api", self.folder.path(), self.terminal));
             self.wait_for_rest().await;
         }
     }
@@ -245,7 +262,7 @@ impl Server {
             Topology::Single => "ferryd",
             Topology::Split => "sftp-node",
         };
-        self.node = Some(Program::start(name, self.folder.path()));
+        self.node = Some(Program::start(name, self.folder.path(), self.terminal));
         self.wait_for_sftp().await;
         self.wait_for_rest().await;
     }

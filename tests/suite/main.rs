@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test that cannot go on fails loudly, and tests start programs and make files"
 )]
 
@@ -41,7 +43,9 @@ mod quota;
 mod rest_users;
 mod security_keys;
 mod sessions;
+mod signals;
 mod ssh_commands;
 mod stall;
+mod terminal;
 mod transfers;
 mod transport;

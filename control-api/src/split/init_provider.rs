@@ -3,6 +3,7 @@
 use ferryd_config::ConfigFlags;
 use ferryd_data_provider::Initialized;
 use ferryd_domain::Fault;
+use ferryd_runtime::terminal;
 
 use super::settings;
 
@@ -13,9 +14,12 @@ pub(crate) async fn run(flags: ConfigFlags) -> Result<(), Fault> {
     loaded.show_warnings();
     let provider = &loaded.settings.data_provider;
     match ferryd_data_provider::initialize(provider, &options.config_dir).await? {
-        Initialized::Ready => println!("data provider {} is initialized", provider.driver),
+        Initialized::Ready => {
+            terminal::answer(format_args!("data provider {} is initialized", provider.driver));
+        }
         Initialized::NotNeeded => {
-            println!("data provider {} needs no initialization", provider.driver);
+            let driver = &provider.driver;
+            terminal::answer(format_args!("data provider {driver} needs no initialization"));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use control_api::ControlApi;
 use ferryd_config::{ConfigOptions, LogOptions};
 use ferryd_domain::Fault;
-use ferryd_runtime::Hangups;
+use ferryd_runtime::{Requests, terminal};
 
 use super::cli::ServeFlags;
 use super::servers::{Addresses, Servers};
@@ -27,7 +27,9 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
 
 async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) -> Result<(), Fault> {
     let shutdown = ferryd_runtime::on_termination()?;
-    let hangups = Hangups::catch()?;
+    let reloads = Requests::to_reload()?;
+    ferryd_telemetry::reopen_on_request()?;
+    ferryd_runtime::survive_meaningless();
     let open_files = ferryd_runtime::limits::raise_open_files();
     tracing::debug!(sender = "service", open_files, "limit of open files");
     let servers = Servers::bind(&settings, &options.config_dir).await?;
@@ -36,14 +38,14 @@ async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) ->
     tell_addresses(&servers.addresses(), log);
     tokio::select! {
         outcome = servers.run(&api, shutdown) => outcome,
-        () = reload(hangups, &api) => Ok(()),
+        () = reload(reloads, &api) => Ok(()),
     }
 }
 
 /// Reads again what may have changed outside, at each SIGHUP.
-async fn reload(mut hangups: Hangups, api: &ControlApi) {
+async fn reload(mut reloads: Requests, api: &ControlApi) {
     loop {
-        hangups.next().await;
+        reloads.next().await;
         tracing::info!(sender = "service", "reload was asked for");
         api.reload().await;
     }
@@ -53,9 +55,9 @@ async fn reload(mut hangups: Hangups, api: &ControlApi) {
 fn tell_addresses(addresses: &Addresses, log: &LogOptions) {
     let http = addresses.http.as_deref().unwrap_or("off");
     let log = log.file.as_ref().map_or("standard output".into(), |file| file.to_string_lossy());
-    eprintln!(
+    terminal::say(format_args!(
         "control-api is running\n  nodes   {}\n  HTTP    {http}\n  log     {log}",
         addresses.nodes
-    );
+    ));
     tracing::info!(sender = "service", nodes = addresses.nodes, http, "started");
 }

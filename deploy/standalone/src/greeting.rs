@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ferryd_config::{ConfigOptions, Loaded, LogOptions, relative_to};
 use ferryd_data_provider::Driver;
+use ferryd_runtime::terminal;
 
 use crate::settings::Settings;
 use crate::version;
@@ -49,12 +50,12 @@ impl Greeting {
     /// Says it.
     pub async fn show(&self, server: &Server) {
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            terminal::say(format_args!("warning: {warning}"));
         }
-        eprint!("{}", self.text(server.sftp_address(), server.http_url().as_deref()));
+        terminal::say(self.text(server.sftp_address(), server.http_url().as_deref()));
         if server.has_no_account().await {
             let url = server.http_url();
-            eprint!("{}", first_account(server.sftp_address(), url.as_deref(), self.credentials));
+            terminal::say(first_account(server.sftp_address(), url.as_deref(), self.credentials));
         }
     }
 
@@ -63,7 +64,7 @@ impl Greeting {
             self.config.as_deref().map_or_else(|| "none, defaults are used".to_owned(), absolute);
         format!(
             "ferryd {} is running\n  SFTP    {}\n  HTTP    {}\n  config  {config}\n  data    {}\n  \
-             log     {}\n",
+             log     {}",
             version::NUMBER,
             shown(sftp),
             http.unwrap_or("off"),
@@ -99,7 +100,7 @@ fn shown(address: SocketAddr) -> String {
 
 fn first_account(sftp: SocketAddr, http: Option<&str>, credentials: Credentials) -> String {
     let Some(http) = http else {
-        return "There is no account yet, and without HTTP none can be made here.\n".to_owned();
+        return "There is no account yet, and without HTTP none can be made here.".to_owned();
     };
     let login = match credentials {
         Credentials::Needed => "-u ADMIN:PASSWORD ",
@@ -111,7 +112,7 @@ fn first_account(sftp: SocketAddr, http: Option<&str>, credentials: Credentials)
         "There is no account yet. Make one and log in:\n  \
          curl {login}-d '{{\"username\":\"alice\",\"password\":\"change-me\",\"status\":1,\
          \"home_dir\":\"/tmp/alice\",\"permissions\":{{\"/\":[\"*\"]}}}}' {http}/api/v1/user\n  \
-         sftp -P {} alice@{host}\n",
+         sftp -P {} alice@{host}",
         sftp.port(),
     )
 }

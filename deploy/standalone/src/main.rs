@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cli::{Cli, Command};
 use ferryd_domain::Fault;
-use ferryd_runtime::background;
+use ferryd_runtime::{background, terminal};
 
 fn main() -> ExitCode {
     // The first one that is installed counts; there is only this one.
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("ferryd: {fault}");
+            terminal::say(format_args!("ferryd: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 
 use ferryd_config::ConfigOptions;
 use ferryd_domain::Fault;
-use ferryd_runtime::{CancellationToken, Hangups};
+use ferryd_runtime::{CancellationToken, Requests};
 use ferryd_telemetry::Pages;
 
 use crate::cli::ServeFlags;
@@ -37,12 +37,14 @@ async fn serve(
     greeting: Greeting,
 ) -> Result<(), Fault> {
     let shutdown = ferryd_runtime::on_termination()?;
-    let hangups = Hangups::catch()?;
+    let reloads = Requests::to_reload()?;
+    ferryd_telemetry::reopen_on_request()?;
+    ferryd_runtime::survive_meaningless();
     prepare_process(&settings);
     let pages = Pages::bind(&settings.telemetry)?;
     let server = Server::start(settings, &options.config_dir).await?;
     greeting.show(&server).await;
-    let reloading = tokio::spawn(reload_on_hangup(hangups, server.reload(), shutdown.clone()));
+    let reloading = tokio::spawn(reload_when_asked(reloads, server.reload(), shutdown.clone()));
     let outcome = pages.beside(server.run(shutdown.clone()), &shutdown).await;
     reloading.abort();
     outcome
@@ -56,8 +58,8 @@ fn prepare_process(settings: &Settings) {
     tracing::debug!(sender = "service", open_files, "limit of open files");
 }
 
-async fn reload_on_hangup(mut hangups: Hangups, reload: Reload, shutdown: CancellationToken) {
-    while hangups.next().await.is_some() && !shutdown.is_cancelled() {
+async fn reload_when_asked(mut reloads: Requests, reload: Reload, shutdown: CancellationToken) {
+    while reloads.next().await.is_some() && !shutdown.is_cancelled() {
         tracing::info!(sender = "service", "reload was asked for");
         reload.run().await;
     }

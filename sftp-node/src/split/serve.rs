@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ferryd_config::{ConfigOptions, LogOptions};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcControlPlane;
-use ferryd_runtime::Hangups;
+use ferryd_runtime::{Requests, terminal};
 use ferryd_telemetry::Pages;
 use sftp_node::{Bound, SftpNode};
 
@@ -31,7 +31,9 @@ pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
 
 async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) -> Result<(), Fault> {
     let shutdown = ferryd_runtime::on_termination()?;
-    ignore_hangups()?;
+    decline_reloads()?;
+    ferryd_telemetry::reopen_on_request()?;
+    ferryd_runtime::survive_meaningless();
     prepare_process(&settings);
     let url = settings.control_plane.url.clone();
     let control_plane = GrpcControlPlane::new(&settings.control_plane, &options.config_dir)?;
@@ -51,11 +53,11 @@ fn prepare_process(settings: &Settings) {
 }
 
 /// A node has nothing to read again, but a SIGHUP meant for all programs must not end it.
-fn ignore_hangups() -> Result<(), Fault> {
-    let mut hangups = Hangups::catch()?;
+fn decline_reloads() -> Result<(), Fault> {
+    let mut reloads = Requests::to_reload()?;
     tokio::spawn(async move {
         loop {
-            hangups.next().await;
+            reloads.next().await;
             tracing::info!(sender = "service", "SIGHUP: a node has nothing to load again");
         }
     });
@@ -66,9 +68,9 @@ fn ignore_hangups() -> Result<(), Fault> {
 fn tell_addresses(bound: &Bound, control_plane: &str, log: &LogOptions) {
     let sftp = bound.local_addr();
     let log = log.file.as_ref().map_or("standard output".into(), |file| file.to_string_lossy());
-    eprintln!(
+    terminal::say(format_args!(
         "sftp-node is running\n  SFTP            {sftp}\n  control plane   {control_plane}\n  \
          log             {log}"
-    );
+    ));
     tracing::info!(sender = "service", %sftp, control_plane, "started");
 }

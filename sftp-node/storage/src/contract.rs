@@ -2,6 +2,7 @@
 //! `open` is an async function that returns a value to keep alive and an empty storage. Cases that
 //! a storage cannot do by its capabilities say so and pass.
 #![allow(
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

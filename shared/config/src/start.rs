@@ -1,6 +1,7 @@
 //! What every program does with its configuration at the start: sets the log up and says where
 //! the settings come from.
 
+use ferryd_runtime::terminal;
 use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
 
 use crate::{Loaded, LogOptions};
@@ -35,7 +36,7 @@ impl<T> Loaded<T> {
     /// Tells the terminal what is odd about the settings; a log may be read by nobody.
     pub fn show_warnings(&self) {
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            terminal::say(format_args!("warning: {warning}"));
         }
     }
 }

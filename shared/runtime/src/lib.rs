@@ -6,15 +6,16 @@ pub mod backoff;
 pub mod limits;
 pub mod listen;
 pub mod shared_values;
-pub mod shutdown;
+pub mod signals;
 pub mod task_group;
+pub mod terminal;
 pub mod ticks;
 pub mod tls_reload;
 
 pub use backoff::Backoff;
 pub use listen::bind;
 pub use shared_values::SharedValues;
-pub use shutdown::{Hangups, on_termination};
+pub use signals::{Requests, on_termination, survive_meaningless};
 pub use task_group::{Joined, TaskGroup};
 pub use ticks::ticks;
 pub use tls_reload::ReloadableTls;

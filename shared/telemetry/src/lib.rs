@@ -2,7 +2,9 @@
 //! [`records`], [`metrics`] and the `tracing` macros with the fields `sender` and `connection_id`.
 
 mod clock;
+mod complaint;
 mod line;
+mod log_file;
 mod sink;
 
 pub mod metrics;
@@ -13,7 +15,9 @@ pub mod subscriber;
 
 pub use pages::{Pages, TelemetryConfig};
 pub use rotation::{Compress, Rotation};
-pub use subscriber::{LogConfig, LogFormat, LogGuard, LogSettings, Verbosity, init};
+pub use subscriber::{
+    LogConfig, LogFormat, LogGuard, LogSettings, Verbosity, init, reopen_on_request,
+};
 
 /// Which way the bytes of a transfer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

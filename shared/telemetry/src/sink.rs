@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::complaint::Complaint;
+
 /// Bytes that may wait for the disk.
 const CAPACITY: usize = 4 * 1024 * 1024;
 
@@ -22,8 +24,16 @@ pub(crate) fn installed() -> Option<&'static Sink> {
     SINK.get()
 }
 
+/// Where lines go.
+pub(crate) trait Output: Write + Send {
+    /// Opens it anew, for who has renamed the file.
+    fn reopen(&mut self) {}
+}
+
+impl Output for std::io::Stdout {}
+
 /// Starts the writing thread. Returns `None` when the log of this process is set up already.
-pub(crate) fn install(output: Box<dyn Write + Send>) -> std::io::Result<Option<JoinHandle<()>>> {
+pub(crate) fn install(output: Box<dyn Output>) -> std::io::Result<Option<JoinHandle<()>>> {
     if SINK.set(Sink::new()).is_err() {
         return Ok(None);
     }
@@ -43,6 +53,7 @@ pub(crate) enum Priority {
 struct Queue {
     bytes: Vec<u8>,
     dropped: u64,
+    reopen: bool,
     writing: bool,
     closed: bool,
 }
@@ -94,6 +105,12 @@ impl Sink {
         }
     }
 
+    /// Lets the writing thread open the log anew before it writes again.
+    pub(crate) fn reopen(&self) {
+        self.lock().reopen = true;
+        self.filled.notify_one();
+    }
+
     /// Lets the writing thread end after what is queued; later lines go nowhere.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -105,10 +122,13 @@ impl Sink {
         self.queue.lock()
     }
 
-    fn write_to(&self, mut output: Box<dyn Write + Send>) {
+    fn write_to(&self, mut output: Box<dyn Output>) {
         let mut batch = Vec::new();
-        let mut complaint = Complaint::default();
-        while self.take(&mut batch) {
+        let mut complaint = Complaint::about("the log cannot be written");
+        while let Some(turn) = self.take(&mut batch) {
+            if turn == Turn::Reopen {
+                output.reopen();
+            }
             complaint.note(output.write_all(&batch).and_then(|()| output.flush()));
             batch.clear();
             self.lock().writing = false;
@@ -116,10 +136,10 @@ impl Sink {
         }
     }
 
-    /// Fills the batch; tells whether there was anything before the end.
-    fn take(&self, batch: &mut Vec<u8>) -> bool {
+    /// Fills the batch; nothing is left at the end.
+    fn take(&self, batch: &mut Vec<u8>) -> Option<Turn> {
         let mut queue = self.lock();
-        while queue.bytes.is_empty() && !queue.closed {
+        while queue.bytes.is_empty() && !queue.closed && !queue.reopen {
             self.filled.wait(&mut queue);
         }
         if !queue.closed {
@@ -130,13 +150,25 @@ impl Sink {
         std::mem::swap(&mut queue.bytes, batch);
         queue.writing = !batch.is_empty();
         let dropped = std::mem::take(&mut queue.dropped);
+        let reopen = std::mem::take(&mut queue.reopen);
         drop(queue);
         self.emptied.notify_all();
         if dropped > 0 {
             tell_dropped(batch, dropped);
         }
-        !batch.is_empty()
+        match reopen {
+            true => Some(Turn::Reopen),
+            false => (!batch.is_empty()).then_some(Turn::Write),
+        }
     }
+}
+
+/// What the writing thread has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Write,
+    /// Open the log anew, then write.
+    Reopen,
 }
 
 fn tell_dropped(batch: &mut Vec<u8>, dropped: u64) {
@@ -147,25 +179,6 @@ fn tell_dropped(batch: &mut Vec<u8>, dropped: u64) {
         "\",\"sender\":\"log\",\"connection_id\":\"\",\
          \"message\":\"debug lines were dropped, the disk is too slow\",\"dropped\":{dropped}}}"
     );
-}
-
-/// Says once on standard error that the log cannot be written, until it can be again.
-#[derive(Debug, Default)]
-struct Complaint {
-    said: bool,
-}
-
-impl Complaint {
-    fn note(&mut self, result: std::io::Result<()>) {
-        match result {
-            Ok(()) => self.said = false,
-            Err(error) if !self.said => {
-                self.said = true;
-                let _ = writeln!(std::io::stderr(), "the log cannot be written: {error}");
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 /// Lets formatters that want a writer add to the queue; each write is one whole line.
@@ -191,6 +204,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
+
+    impl Output for Gate {}
 
     /// Hands each write to the test and waits until the test lets it go on.
     struct Gate {

@@ -1,12 +1,12 @@
 //! Sets the log of a process up: where lines go, which ones, and in which form.
 
 use std::fmt;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 use ferryd_domain::Fault;
+use ferryd_runtime::Requests;
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -15,8 +15,9 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use crate::line::{Level, Line, emit};
-use crate::rotation::{LogFile, Rotation};
-use crate::sink::{self, SinkWriter};
+use crate::log_file::LogFile;
+use crate::rotation::Rotation;
+use crate::sink::{self, Output, SinkWriter};
 
 /// The form of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ impl Drop for LogGuard {
 /// # Errors
 /// `Failed` when the file cannot be opened, `Conflict` when it is set up already.
 pub fn init(settings: &LogSettings) -> Result<LogGuard, Fault> {
-    let output: Box<dyn Write + Send> = match &settings.file {
+    let output: Box<dyn Output> = match &settings.file {
         Some(path) => Box::new(LogFile::open(path, settings.rotation)?),
         None => Box::new(std::io::stdout()),
     };
@@ -111,6 +112,24 @@ pub fn init(settings: &LogSettings) -> Result<LogGuard, Fault> {
     subscribe(settings)?;
     log_panics();
     Ok(LogGuard { writer: Some(writer) })
+}
+
+/// Opens the log anew at each SIGUSR1, as scripts that rotate logs ask for. Must be called within a
+/// runtime.
+///
+/// # Errors
+/// `Failed` when the signal cannot be caught.
+pub fn reopen_on_request() -> Result<(), Fault> {
+    let mut requests = Requests::to_reopen_log()?;
+    tokio::spawn(async move {
+        while requests.next().await.is_some() {
+            if let Some(sink) = sink::installed() {
+                sink.reopen();
+            }
+            tracing::info!(target: "ferryd", sender = "log", "SIGUSR1: the log was opened anew");
+        }
+    });
+    Ok(())
 }
 
 /// A panic is a defect that somebody has to see, and nobody watches the terminal of a service.
