@@ -59,12 +59,41 @@ impl Line<'_> {
         self
     }
 
+    /// Adds a field of a record.
+    pub(crate) fn add(&mut self, key: &str, value: impl RecordValue) {
+        value.put(self, key);
+    }
+
     fn key(&mut self, key: &str) {
         self.0.push(b',');
         escape(self.0, key);
         self.0.push(b':');
     }
 }
+
+/// What a field of a record may be.
+pub(crate) trait RecordValue {
+    /// Adds it to a line.
+    fn put(self, line: &mut Line<'_>, key: &str);
+}
+
+impl RecordValue for &str {
+    fn put(self, line: &mut Line<'_>, key: &str) {
+        line.text(key, self);
+    }
+}
+
+macro_rules! plain_values {
+    ($($kind:ty),+) => {
+        $(impl RecordValue for $kind {
+            fn put(self, line: &mut Line<'_>, key: &str) {
+                line.plain(key, self);
+            }
+        })+
+    };
+}
+
+plain_values!(u16, u64, i64);
 
 fn escape(out: &mut Vec<u8>, value: &str) {
     // Writing to memory cannot fail, and a text always has a JSON form.

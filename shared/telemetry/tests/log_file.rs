@@ -52,6 +52,41 @@ fn write_all_kinds() {
         elapsed: Duration::from_millis(1),
         request_id: "r1",
     });
+    let client = "[::ffff:10.0.0.1]:4000".parse().unwrap();
+    records::login(&records::LoginRecord {
+        client,
+        username: "bob",
+        login_type: "publickey",
+        key_fingerprint: "SHA256:abc",
+        client_version: "SSH-2.0-test",
+        connection_id: "c1",
+    });
+    records::operation_failed(&records::OperationFailedRecord {
+        obstacle: records::Obstacle::Rules,
+        operation: "upload",
+        username: "bob",
+        virtual_path: "/a",
+        virtual_target_path: "",
+        size_bytes: 5,
+        connection_id: "c1",
+        protocol: "SFTP",
+        error: "permission denied",
+    });
+    records::failures_left_out(&records::FailuresLeftOutRecord {
+        left_out: 3,
+        username: "bob",
+        connection_id: "c1",
+    });
+    records::logout(&records::LogoutRecord {
+        client,
+        username: "bob",
+        elapsed: Duration::from_secs(1),
+        received_bytes: 5,
+        sent_bytes: 0,
+        failed_operations: 4,
+        reason: "closed by the client",
+        connection_id: "c1",
+    });
     tracing::info!(target: "ferryd", sender = "service", connection_id = "c2", port = 7, "started");
     tracing::debug!(target: "ferryd", "not wanted");
     tracing::info!(target: "somebody_else", "not ours");
@@ -82,6 +117,13 @@ fn each_kind_has_its_fields_in_their_order_and_terse_logs_keep_failed_connection
         "level time sender client_ip username login_type error",
         "level time sender remote_addr proto method user_agent uri resp_status resp_size \
          elapsed_ms request_id",
+        "level time sender client_ip client_port username login_type key_fingerprint \
+         client_version connection_id",
+        "level time sender operation username virtual_path virtual_target_path size_bytes \
+         connection_id protocol error",
+        "level time sender left_out username connection_id",
+        "level time sender client_ip client_port username elapsed_ms received_bytes sent_bytes \
+         failed_operations reason connection_id",
         "level time sender connection_id message port",
         "level time sender connection_id message place reason",
     ];
@@ -97,6 +139,8 @@ fn each_kind_has_its_fields_in_their_order_and_terse_logs_keep_failed_connection
     assert_eq!(value(2, "level"), "debug");
     assert_eq!(value(2, "client_ip"), "10.0.0.1");
     assert_eq!(value(3, "sender"), "httpd");
-    assert_eq!(value(4, "message"), "started");
-    assert_eq!(value(5, "reason"), "seen in the log");
+    assert_eq!((value(4, "level"), value(4, "client_ip")), ("info".into(), "10.0.0.1".into()));
+    assert_eq!((value(5, "level"), value(6, "level")), ("info".into(), "warn".into()));
+    assert_eq!(value(8, "message"), "started");
+    assert_eq!(value(9, "reason"), "seen in the log");
 }
