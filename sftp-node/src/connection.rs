@@ -71,13 +71,13 @@ impl Connection {
         let reason = Disconnect::NoMoreAuthMethodsAvailable;
         let text = "Too many authentication failures".to_owned();
         if !matches!(ssh.disconnect(reason, text, String::new()).now_or_never(), Some(Ok(()))) {
-            self.kill();
+            self.kill("too many login attempts have failed");
         }
     }
 
-    /// Ends the connection at once: reads and writes of the socket fail.
-    pub fn kill(&self) {
-        self.cut_off.cut(&self.id);
+    /// Ends the connection at once: reads and writes of the socket fail. The first reason counts.
+    pub fn kill(&self, reason: &'static str) {
+        self.cut_off.cut(&self.id, reason);
     }
 
     /// Tells whether it was ended so.

@@ -5,12 +5,14 @@
 //! 2. permit: policy allows the operation, before any I/O;
 //! 3. place: the path is resolved to a descriptor; where a link leads must be permitted too;
 //! 4. do: the only lines that touch storage, through quota and throttle;
-//! 5. settle: log record, metric, usage change, event.
+//! 5. settle: log record, metric, usage change, event. What fails on the way is told in `door`.
 
 mod audit;
 mod change_attributes;
 pub(crate) mod context;
 mod copy;
+mod door;
+mod failures;
 mod list;
 mod make;
 mod names;
@@ -36,12 +38,14 @@ use crate::protocol::Protocol;
 use crate::transfers::Transfers;
 use audit::Audit;
 use context::FilesContext;
+use failures::Failures;
 use permit::Permit;
 use spare_room::SpareRoom;
 use tally::Tally;
 use throttle::UserThrottle;
 
-pub(crate) use copy::{Range, Source, copy};
+pub(crate) use copy::{Range, Source};
+pub(crate) use door::copy;
 pub(crate) use list::Directory;
 pub(crate) use read::Download;
 pub(crate) use write::{Upload, UploadFlags, split_front};
@@ -64,6 +68,7 @@ struct Shared {
     tally: Arc<Tally>,
     pace: Pace,
     spare_room: Arc<SpareRoom>,
+    failures: Failures,
     write_mode: WriteMode,
     ignore_attributes: bool,
     stats_at_once: bool,
@@ -118,6 +123,7 @@ impl UserFiles {
             context: Arc::clone(context),
             connection: connection.clone(),
             transfers,
+            failures: Failures::default(),
             write_mode,
             ignore_attributes: context.config.setstat_mode == 1,
         };
@@ -157,6 +163,16 @@ impl UserFiles {
             return Ok(());
         }
         self.shared.policy.check(operation, place.path())
+    }
+
+    /// Returns the failures of the session.
+    pub fn failures(&self) -> &Failures {
+        &self.shared.failures
+    }
+
+    /// Tells at the end of the session how many failures have no record.
+    pub fn tell_left_out(&self) {
+        self.audit().left_out(self.shared.failures.left_out());
     }
 
     fn audit(&self) -> Audit<'_> {

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use ferryd_control_plane::{Admission, ConnectionId, SessionStatus};
+use ferryd_control_plane::{Admission, ConnectionId, SessionStatus, TransferDirection};
 use ferryd_domain::Account;
+use ferryd_telemetry::records::{self, LogoutRecord};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -141,11 +142,26 @@ impl Session {
     }
 
     /// Closes the connection at once.
-    pub fn kill(&self) {
+    pub fn kill(&self, reason: &'static str) {
         self.transfers.give_up();
         if let Some(cut_off) = self.cut_off.upgrade() {
-            cut_off.cut(&self.id);
+            cut_off.cut(&self.id, reason);
         }
+    }
+
+    /// Writes the record of its end.
+    pub fn log_end(&self, reason: &str) {
+        self.files.tell_left_out();
+        records::logout(&LogoutRecord {
+            client: self.address,
+            username: self.account.username.as_str(),
+            elapsed: self.started.elapsed(),
+            received_bytes: self.transfers.moved(TransferDirection::Upload),
+            sent_bytes: self.transfers.moved(TransferDirection::Download),
+            failed_operations: self.files.failures().total(),
+            reason,
+            connection_id: &self.id.0,
+        });
     }
 
     /// Waits until its channels have said what they changed, and gives spare room back.

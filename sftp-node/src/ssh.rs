@@ -97,10 +97,7 @@ impl Handler for SshHandler {
 
     async fn auth_succeeded(&mut self, session: &mut SshSession) -> Result<(), Self::Error> {
         self.connection.weight.becomes(Kind::Idle);
-        if let Some(started) = self.connection.session.get() {
-            let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
-            tracing::debug!(sender = "sftpd", connection_id = %started.id, client, "logged in");
-        }
+        self.login.log_success(&String::from_utf8_lossy(session.remote_sshid()));
         Ok(())
     }
 
@@ -148,7 +145,10 @@ impl Handler for SshHandler {
         channel: ChannelId,
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
-        session.channel_failure(channel)
+        match self.connection.session.get() {
+            Some(started) => Channels::refuse_service(channel, "shell", started, session),
+            None => session.channel_failure(channel),
+        }
     }
 
     async fn pty_request(

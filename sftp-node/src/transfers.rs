@@ -17,6 +17,9 @@ use crate::load::{self, Kind, Weight};
 pub(crate) struct Transfers {
     running: Mutex<HashMap<u64, Arc<Progress>>>,
     next: AtomicU64,
+    /// Bytes of the transfers that have ended.
+    received: AtomicU64,
+    sent: AtomicU64,
     gone: CancellationToken,
 }
 
@@ -59,6 +62,21 @@ impl Transfers {
     /// Tells whether nothing is running.
     pub fn is_empty(&self) -> bool {
         self.running.lock().is_empty()
+    }
+
+    /// Returns the bytes that have been moved one way, those of broken transfers included.
+    pub fn moved(&self, direction: TransferDirection) -> u64 {
+        let running = self.running.lock();
+        let same = running.values().filter(|progress| progress.direction == direction);
+        let moving: u64 = same.map(|progress| progress.bytes.load(Ordering::Relaxed)).sum();
+        self.ended(direction).load(Ordering::Relaxed).saturating_add(moving)
+    }
+
+    fn ended(&self, direction: TransferDirection) -> &AtomicU64 {
+        match direction {
+            TransferDirection::Upload => &self.received,
+            TransferDirection::Download => &self.sent,
+        }
     }
 
     /// Returns the latest activity as a time after `origin`.
@@ -132,6 +150,9 @@ impl TransferGuard {
 
 impl Drop for TransferGuard {
     fn drop(&mut self) {
-        self.transfers.running.lock().remove(&self.number);
+        let mut running = self.transfers.running.lock();
+        running.remove(&self.number);
+        let ended = self.transfers.ended(self.progress.direction);
+        ended.fetch_add(self.bytes(), Ordering::Relaxed);
     }
 }

@@ -15,6 +15,7 @@ mod actions;
 mod architecture;
 mod as_openssh;
 mod atomic;
+mod audit;
 mod bandwidth;
 mod clients;
 mod clients_trees;

@@ -3,11 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use ferryd_control_plane::TransferDirection;
-use ferryd_domain::{EventId, FileAction, FileEvent};
+use ferryd_domain::{EventId, Fault, FaultKind, FileAction, FileEvent, VirtualPath};
 use ferryd_storage::Place;
 use ferryd_telemetry::Direction;
 use ferryd_telemetry::metrics::{self, Outcome};
-use ferryd_telemetry::records::{self, CommandRecord, CommandSender, TransferRecord};
+use ferryd_telemetry::records::{
+    self, CommandRecord, CommandSender, FailuresLeftOutRecord, Obstacle, OperationFailedRecord,
+    TransferRecord,
+};
 
 use super::Shared;
 use crate::protocol::Protocol;
@@ -85,15 +88,16 @@ impl Audit<'_> {
         });
     }
 
-    /// Counts a transfer; writes its record and its event when it went well.
+    /// Counts a transfer; writes its record, and its event when it went well.
     pub fn transfer(&self, finished: &FinishedTransfer<'_>) {
         let (direction, action) = match finished.direction {
             TransferDirection::Upload => (Direction::Upload, FileAction::Upload),
             TransferDirection::Download => (Direction::Download, FileAction::Download),
         };
-        metrics::transfer_finished(direction, finished.bytes, finished.outcome);
-        if finished.outcome != Outcome::Ok {
-            return;
+        let outcome = if finished.broken.is_none() { Outcome::Ok } else { Outcome::Failed };
+        metrics::transfer_finished(direction, finished.bytes, outcome);
+        if let Some(fault) = finished.broken {
+            return self.failed(&finished.attempt(), fault);
         }
         let path = finished.place.real_path();
         records::transfer(&TransferRecord {
@@ -106,6 +110,37 @@ impl Audit<'_> {
             protocol: self.protocol.name(),
         });
         self.event(action, finished.place, None, finished.file_size);
+    }
+
+    /// Writes the record of an operation that has failed, if it gets one.
+    pub fn failed(&self, attempt: &Attempt<'_>, fault: &Fault) {
+        if attempt.is_answered_by(fault) {
+            return;
+        }
+        let Some(left_out) = self.shared.failures.note() else { return };
+        self.left_out(left_out);
+        records::operation_failed(&OperationFailedRecord {
+            obstacle: obstacle(fault),
+            operation: attempt.act.name(),
+            username: self.shared.account.username.as_str(),
+            virtual_path: &shown(attempt.path),
+            virtual_target_path: &shown(attempt.target),
+            size_bytes: attempt.bytes,
+            connection_id: &self.shared.connection.0,
+            protocol: self.protocol.name(),
+            error: &fault.to_string(),
+        });
+    }
+
+    /// Tells how many failures have no record, when there are some.
+    pub fn left_out(&self, left_out: u64) {
+        if left_out > 0 {
+            records::failures_left_out(&FailuresLeftOutRecord {
+                left_out,
+                username: self.shared.account.username.as_str(),
+                connection_id: &self.shared.connection.0,
+            });
+        }
     }
 
     /// Hands an event about a file to the actions, when its action is configured.
@@ -146,12 +181,119 @@ impl Audit<'_> {
 /// A transfer that has ended.
 pub(super) struct FinishedTransfer<'a> {
     pub direction: TransferDirection,
-    pub outcome: Outcome,
+    /// Path as the client named it.
+    pub path: &'a VirtualPath,
+    /// What has broken it.
+    pub broken: Option<&'a Fault>,
     pub bytes: u64,
     /// Size that events report: of the file for an upload, of what was sent for a download.
     pub file_size: u64,
     pub elapsed: Duration,
     pub place: &'a dyn Place,
+}
+
+impl FinishedTransfer<'_> {
+    fn attempt(&self) -> Attempt<'_> {
+        let act = match self.direction {
+            TransferDirection::Upload => Act::Upload,
+            TransferDirection::Download => Act::Download,
+        };
+        Attempt { act, path: self.path.as_bytes(), target: b"", bytes: self.bytes }
+    }
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Copy,
+    Digest,
+    Download,
+    Exec,
+    HardLink,
+    List,
+    MakeDirectory,
+    Read,
+    ReadLink,
+    Remove,
+    RemoveDirectory,
+    Rename,
+    Service,
+    SetAttributes,
+    Space,
+    Stat,
+    Symlink,
+    Sync,
+    Upload,
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Digest => "digest",
+            Self::Download => "download",
+            Self::Exec => "exec",
+            Self::HardLink => "hardlink",
+            Self::List => "list",
+            Self::MakeDirectory => "mkdir",
+            Self::Read => "read",
+            Self::ReadLink => "readlink",
+            Self::Remove => "remove",
+            Self::RemoveDirectory => "rmdir",
+            Self::Rename => "rename",
+            Self::Service => "service",
+            Self::SetAttributes => "setstat",
+            Self::Space => "statvfs",
+            Self::Stat => "stat",
+            Self::Symlink => "symlink",
+            Self::Sync => "fsync",
+            Self::Upload => "upload",
+        }
+    }
+
+    /// Clients ask whether something is there before they make it: no is an answer.
+    const fn asks_whether_it_exists(self) -> bool {
+        matches!(self, Self::Stat | Self::ReadLink | Self::List)
+    }
+}
+
+/// An operation that was tried, on paths as the client gave them.
+pub(super) struct Attempt<'a> {
+    pub act: Act,
+    pub path: &'a [u8],
+    /// Second path of what has two, else empty.
+    pub target: &'a [u8],
+    /// What a transfer has moved.
+    pub bytes: u64,
+}
+
+impl Attempt<'_> {
+    fn is_answered_by(&self, fault: &Fault) -> bool {
+        let missing = matches!(fault.kind(), FaultKind::NotFound | FaultKind::NotADirectory);
+        missing && self.act.asks_whether_it_exists()
+    }
+}
+
+/// Tells the account's own rules from what its administrator should look at: only the latter have
+/// a cause in the system.
+fn obstacle(fault: &Fault) -> Obstacle {
+    match fault.kind() {
+        FaultKind::PermissionDenied | FaultKind::QuotaExceeded if fault.cause().is_none() => {
+            Obstacle::Rules
+        }
+        _ => Obstacle::Trouble,
+    }
+}
+
+/// Returns a path of a client as text that is not too long for a line.
+fn shown(raw: &[u8]) -> String {
+    const LONGEST: usize = 4096;
+    if raw.is_empty() {
+        return String::new();
+    }
+    let raw = raw.get(..LONGEST).unwrap_or(raw);
+    VirtualPath::parse(raw)
+        .map_or_else(|_| String::from_utf8_lossy(raw).into_owned(), |path| path.to_text())
 }
 
 /// Returns permission bits as `ls` shows those of a file, e.g. `-rw-r--r--`.

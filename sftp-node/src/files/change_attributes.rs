@@ -11,11 +11,7 @@ use super::tally::Delta;
 use super::{Download, Upload, UserFiles};
 
 impl UserFiles {
-    /// Sets attributes of an entry. With `setstat_mode` 1 nothing is done.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `IsADirectory` for a size of a directory.
-    pub async fn set_attributes(
+    pub(super) async fn try_set_attributes(
         &self,
         raw: &[u8],
         set: SetAttributes,
@@ -43,11 +39,7 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Sets attributes of a file that is open for writing; they survive its close.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `QuotaExceeded`.
-    pub async fn set_upload_attributes(
+    pub(super) async fn try_set_upload_attributes(
         &self,
         upload: &Upload,
         set: SetAttributes,
@@ -64,11 +56,7 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Sets attributes of a file that is open for reading; its size cannot be one of them.
-    ///
-    /// # Errors
-    /// `PermissionDenied`.
-    pub async fn set_download_attributes(
+    pub(super) async fn try_set_download_attributes(
         &self,
         download: &Download,
         set: SetAttributes,

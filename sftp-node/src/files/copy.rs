@@ -50,15 +50,7 @@ struct Copy<'files> {
     length: u64,
 }
 
-/// Copies a range of one open file into another in steps, each within the quota and at the
-/// account's rate, until `gone`. A copy ends well with its source, as for OpenSSH, whatever length
-/// was asked for. The end of the source is where it is at the start: a file that is copied behind
-/// its own end would have none. Both handles prove that reading and writing are
-/// permitted. What fails half way breaks the upload.
-///
-/// # Errors
-/// `QuotaExceeded`, `Failed`; for a range that would be copied onto itself, too.
-pub(crate) async fn copy(
+pub(super) async fn try_copy(
     source: &Source,
     range: Range,
     to: &Upload,
@@ -78,6 +70,14 @@ pub(crate) async fn copy(
 }
 
 impl Source {
+    /// Returns the path as the client named it.
+    pub fn path(&self) -> &VirtualPath {
+        match self {
+            Self::Download(file) => file.path(),
+            Self::Upload(file) => file.path(),
+        }
+    }
+
     fn open(&self) -> Result<CopySource<'_>, Fault> {
         match self {
             Self::Download(file) => Ok(CopySource::Read(file.handle())),
@@ -117,11 +117,11 @@ impl Copy<'_> {
 }
 
 impl UserFiles {
-    /// Returns the digest of a file.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `Failed`.
-    pub async fn digest(&self, raw: &[u8], algorithm: Algorithm) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn try_digest(
+        &self,
+        raw: &[u8],
+        algorithm: Algorithm,
+    ) -> Result<Vec<u8>, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Hash, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
@@ -130,11 +130,7 @@ impl UserFiles {
         digests_of(handle.as_ref(), algorithm, whole, None).await
     }
 
-    /// Returns the digests of a range of an open file: one, or one for each block of `block` bytes.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `Failed`.
-    pub async fn digests(
+    pub(super) async fn try_digests(
         &self,
         file: &Download,
         algorithm: Algorithm,

@@ -5,10 +5,12 @@ use ferryd_storage::{Entry, Links, Listing, Place};
 use tokio::sync::Mutex;
 
 use super::UserFiles;
+use super::audit::Act;
 
 /// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
+    files: UserFiles,
     rest: Mutex<Rest>,
     path: VirtualPath,
 }
@@ -21,17 +23,13 @@ struct Rest {
 }
 
 impl UserFiles {
-    /// Opens a directory for listing.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `NotADirectory`, `Failed`.
-    pub async fn open_directory(&self, raw: &[u8]) -> Result<Directory, Fault> {
+    pub(super) async fn try_open_directory(&self, raw: &[u8]) -> Result<Directory, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ListDirectory, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
         let listing = place.list().await?;
         let dots = self.dots(place.as_ref(), &path).await;
-        Ok(Directory { rest: Mutex::new(Rest { dots, listing }), path })
+        Ok(Directory { files: self.clone(), rest: Mutex::new(Rest { dots, listing }), path })
     }
 
     /// Returns `.` and `..`, as far as they are there and may be asked for: some clients take a
@@ -40,7 +38,7 @@ impl UserFiles {
     async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Entry)> {
         let entry = here.stat().await.ok();
         let above = match self.stats_at_once() {
-            true => self.stat(path.directory().as_bytes(), Links::Follow).await.ok(),
+            true => self.try_stat(path.directory().as_bytes(), Links::Follow).await.ok(),
             false => entry,
         };
         let entries = [(".", entry), ("..", above)];
@@ -57,7 +55,8 @@ impl Directory {
     pub async fn next(&self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
         let mut rest = self.rest.lock().await;
         let mut entries = std::mem::take(&mut rest.dots);
-        entries.extend(rest.listing.next(most.saturating_sub(entries.len())).await?);
+        let more = rest.listing.next(most.saturating_sub(entries.len())).await;
+        entries.extend(self.files.told(Act::List, self.path.as_bytes(), more)?);
         Ok(entries)
     }
 

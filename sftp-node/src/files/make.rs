@@ -20,11 +20,7 @@ const CHANGES: [Operation; 4] = [
 ];
 
 impl UserFiles {
-    /// Makes a directory.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound` for a missing parent, `AlreadyExists`.
-    pub async fn make_directory(&self, raw: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_make_directory(&self, raw: &[u8]) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::MakeDirectory, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
@@ -33,11 +29,7 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Makes a symbolic link at `link` that leads to the client path `target`, which need not exist.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, also for the root as target; `AlreadyExists`.
-    pub async fn make_symlink(&self, target: &[u8], link: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_make_symlink(&self, target: &[u8], link: &[u8]) -> Result<(), Fault> {
         let target = VirtualPath::parse(target)?;
         let link = VirtualPath::parse(link)?;
         if target.is_root() || self.shared.policy.folders().contains(&target) {
@@ -56,12 +48,11 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Makes `link` a second name of the file `existing`. Needs what a copy would need, and no
-    /// change may be allowed by the new name alone: it would change the file under the old one.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `AlreadyExists`, `Unsupported`.
-    pub async fn make_hard_link(&self, existing: &[u8], link: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_make_hard_link(
+        &self,
+        existing: &[u8],
+        link: &[u8],
+    ) -> Result<(), Fault> {
         let existing = VirtualPath::parse(existing)?;
         let link = VirtualPath::parse(link)?;
         let reading = self.permit(Operation::Download, &existing)?;

@@ -10,11 +10,7 @@ use super::UserFiles;
 use super::audit::Command;
 
 impl UserFiles {
-    /// Removes a file, a link or a special file.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `IsADirectory`.
-    pub async fn remove_file(&self, raw: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_remove_file(&self, raw: &[u8]) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveFile, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
@@ -36,11 +32,7 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Removes an empty directory.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `NotADirectory`, `NotEmpty`.
-    pub async fn remove_directory(&self, raw: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_remove_directory(&self, raw: &[u8]) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveDirectory, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
@@ -49,11 +41,7 @@ impl UserFiles {
         Ok(())
     }
 
-    /// Renames; a file at the target is replaced when `overwrite` is granted.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `IsADirectory` for a directory at the target.
-    pub async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn try_rename(&self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
         let from = VirtualPath::parse(from)?;
         let to = VirtualPath::parse(to)?;
         self.permit_either(|directory| Operation::RenameSource { directory }, &from)?;

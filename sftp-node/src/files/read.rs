@@ -1,18 +1,19 @@
 //! Downloads: a file open for reading.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, Operation, VirtualPath};
 use ferryd_storage::{Entry, Links, Place, ReadHandle, SetAttributes};
-use ferryd_telemetry::metrics::Outcome;
 
 use super::UserFiles;
-use super::audit::FinishedTransfer;
+use super::audit::{Act, FinishedTransfer};
 use super::throttle::Bucket;
 use crate::transfers::TransferGuard;
+
+/// Why a transfer is broken that nobody has closed.
+pub(super) const CUT: &str = "the client went away before the end";
 
 /// A file open for reading.
 pub(crate) struct Download {
@@ -22,7 +23,8 @@ pub(crate) struct Download {
     path: VirtualPath,
     /// `None` for a file of which nothing is sent.
     progress: Option<TransferGuard>,
-    failed: AtomicBool,
+    /// What a read has failed with.
+    broken: OnceLock<Fault>,
     immediate: bool,
 }
 
@@ -33,29 +35,21 @@ impl fmt::Debug for Download {
 }
 
 impl UserFiles {
-    /// Opens a file for reading.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `Failed` for anything that is no regular file.
-    pub async fn open_read(&self, raw: &[u8]) -> Result<Download, Fault> {
-        let mut download = self.open_unlisted(raw).await?;
+    pub(super) async fn try_open_read(&self, raw: &[u8]) -> Result<Download, Fault> {
+        let mut download = self.try_open_unlisted(raw).await?;
         let path = download.path.to_text();
         download.progress = Some(self.shared.transfers.start(TransferDirection::Download, path));
         Ok(download)
     }
 
-    /// Opens a file for reading that is no transfer: nothing of it is sent.
-    ///
-    /// # Errors
-    /// Those of [`open_read`](Self::open_read).
-    pub async fn open_unlisted(&self, raw: &[u8]) -> Result<Download, Fault> {
+    pub(super) async fn try_open_unlisted(&self, raw: &[u8]) -> Result<Download, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Download, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
         let handle = place.open_read().await?;
         let immediate = handle.is_immediate();
-        let failed = AtomicBool::new(false);
-        Ok(Download { files: self.clone(), handle, place, path, progress: None, failed, immediate })
+        let broken = OnceLock::new();
+        Ok(Download { files: self.clone(), handle, place, path, progress: None, broken, immediate })
     }
 }
 
@@ -77,7 +71,8 @@ impl Download {
                 progress.moved(filled.len().saturating_sub(before) as u64);
             }
             (Ok(_), None) => {}
-            (Err(_), _) => self.failed.store(true, Ordering::Relaxed),
+            (Err(fault), Some(_)) => drop(self.broken.set(fault.clone())),
+            (Err(_), None) => {}
         }
         read
     }
@@ -102,8 +97,11 @@ impl Download {
     /// # Errors
     /// `PermissionDenied` without `list`, `Failed`.
     pub async fn stat(&self) -> Result<Entry, Fault> {
-        self.files.permit(Operation::Stat, &self.path)?;
-        self.handle.stat().await
+        let found = match self.files.permit(Operation::Stat, &self.path) {
+            Ok(_) => self.handle.stat().await,
+            Err(fault) => Err(fault),
+        };
+        self.files.told(Act::Stat, self.path.as_bytes(), found)
     }
 
     /// Makes durable what the file holds.
@@ -111,7 +109,8 @@ impl Download {
     /// # Errors
     /// `Failed`.
     pub async fn sync(&self) -> Result<(), Fault> {
-        self.handle.sync().await
+        let synced = self.handle.sync().await;
+        self.files.told(Act::Sync, self.path.as_bytes(), synced)
     }
 
     /// Sets attributes; [`UserFiles::set_download_attributes`] has permitted it.
@@ -130,20 +129,21 @@ impl Download {
 
     /// Ends the transfer well, unless a read has failed.
     pub fn close(&self) {
-        let failed = self.failed.load(Ordering::Relaxed);
-        self.settle(if failed { Outcome::Failed } else { Outcome::Ok });
+        self.settle(self.broken.get());
     }
 
-    /// Ends the transfer as broken.
+    /// Ends the transfer as broken: nobody has closed it.
     pub fn abort(&self) {
-        self.settle(Outcome::Failed);
+        let cut = Fault::failed(CUT);
+        self.settle(Some(self.broken.get().unwrap_or(&cut)));
     }
 
-    fn settle(&self, outcome: Outcome) {
+    fn settle(&self, broken: Option<&Fault>) {
         let Some(progress) = &self.progress else { return };
         self.files.audit().transfer(&FinishedTransfer {
             direction: TransferDirection::Download,
-            outcome,
+            path: &self.path,
+            broken,
             bytes: progress.bytes(),
             file_size: progress.bytes(),
             elapsed: progress.elapsed(),

@@ -14,11 +14,7 @@ impl UserFiles {
         VirtualPath::parse(raw)
     }
 
-    /// Returns the attributes of an entry.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `Failed`.
-    pub async fn stat(&self, raw: &[u8], links: Links) -> Result<Entry, Fault> {
+    pub(super) async fn try_stat(&self, raw: &[u8], links: Links) -> Result<Entry, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Stat, &path)?;
         let place = self.place(&permit, links).await?;
@@ -30,11 +26,7 @@ impl UserFiles {
         self.shared.stats_at_once
     }
 
-    /// Returns where a link leads, as a client path.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `Failed` for a link that leads outside.
-    pub async fn read_link(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
+    pub(super) async fn try_read_link(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ReadLink, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
@@ -51,11 +43,7 @@ impl UserFiles {
         self.audit().ssh_command(name, line, &shown, place.as_deref());
     }
 
-    /// Returns the size of the storage around a path; with a quota, the quota as if it were the disk.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `Failed`.
-    pub async fn space(&self, raw: &[u8]) -> Result<Space, Fault> {
+    pub(super) async fn try_space(&self, raw: &[u8]) -> Result<Space, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Stat, &path)?;
         let place = self.place(&permit, Links::Follow).await?;
@@ -64,13 +52,9 @@ impl UserFiles {
         self.space_of_account(space).await
     }
 
-    /// The same for what is open; when its name is gone, for the nearest folder that is there.
-    ///
-    /// # Errors
-    /// Those of [`space`](Self::space).
-    pub async fn space_of_open(&self, mut path: VirtualPath) -> Result<Space, Fault> {
+    pub(super) async fn try_space_of_open(&self, mut path: VirtualPath) -> Result<Space, Fault> {
         loop {
-            let space = self.space(path.as_bytes()).await;
+            let space = self.try_space(path.as_bytes()).await;
             match space {
                 Err(fault) if is_gone(&fault) && !path.is_root() => path = path.directory(),
                 known => return known,

@@ -16,6 +16,7 @@ use ferryd_storage::{
 use parking_lot::Mutex;
 
 use super::UserFiles;
+use super::audit::Act;
 use super::quota::Room;
 use super::tally::{Delta, Open};
 use super::throttle::Bucket;
@@ -79,12 +80,11 @@ impl fmt::Debug for Upload {
 }
 
 impl UserFiles {
-    /// Opens a file for writing.
-    ///
-    /// # Errors
-    /// `PermissionDenied`, `NotFound`, `AlreadyExists`, `QuotaExceeded`, `Unsupported` for a
-    /// directory, `Failed` for special files. Nothing is made or changed then.
-    pub async fn open_write(&self, raw: &[u8], flags: UploadFlags) -> Result<Upload, Fault> {
+    pub(super) async fn try_open_write(
+        &self,
+        raw: &[u8],
+        flags: UploadFlags,
+    ) -> Result<Upload, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Upload, &path)?;
         let place = self.place(&permit, flags.links()).await?;
@@ -264,6 +264,10 @@ impl Upload {
         self.broken.lock().get_or_insert_with(|| fault.clone());
     }
 
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.lock().is_some()
+    }
+
     /// Reads what is stored so far; see [`Download::read`](super::Download::read).
     ///
     /// # Errors
@@ -274,8 +278,11 @@ impl Upload {
         length: usize,
         buffer: Vec<u8>,
     ) -> Result<Vec<u8>, Fault> {
-        self.permit_reading()?;
-        self.handle.read_at(offset, length, buffer).await
+        let read = match self.permit_reading() {
+            Ok(()) => self.handle.read_at(offset, length, buffer).await,
+            Err(fault) => Err(fault),
+        };
+        self.files.told(Act::Read, self.path.as_bytes(), read)
     }
 
     /// Allows what is stored so far to be read.
@@ -291,8 +298,11 @@ impl Upload {
     /// # Errors
     /// `PermissionDenied` without `list`, `Failed`.
     pub async fn stat(&self) -> Result<Entry, Fault> {
-        self.files.permit(Operation::Stat, &self.path)?;
-        self.handle.stat().await
+        let found = match self.files.permit(Operation::Stat, &self.path) {
+            Ok(_) => self.handle.stat().await,
+            Err(fault) => Err(fault),
+        };
+        self.files.told(Act::Stat, self.path.as_bytes(), found)
     }
 
     /// Makes what is stored durable.
@@ -300,7 +310,8 @@ impl Upload {
     /// # Errors
     /// `Failed`.
     pub async fn sync(&self) -> Result<(), Fault> {
-        self.handle.sync().await
+        let synced = self.handle.sync().await;
+        self.files.told(Act::Sync, self.path.as_bytes(), synced)
     }
 
     /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it. What was cut off is
@@ -319,6 +330,10 @@ impl Upload {
     /// Returns the path as the client named it.
     pub fn path(&self) -> &VirtualPath {
         &self.path
+    }
+
+    pub(super) fn files(&self) -> &UserFiles {
+        &self.files
     }
 
     pub(super) fn place(&self) -> &dyn Place {

@@ -35,7 +35,7 @@ pub(super) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
     let ended = ended.await.unwrap_or_else(|_| Err(Ended::Defect("a panic".to_owned())));
     if let Err(Ended::Defect(error)) = &ended {
         tracing::error!(sender = "sftpd", connection_id = %connection.id, error, "a defect ended the connection");
-        connection.kill();
+        connection.kill(DEFECT);
     }
     finish(&connection, &context, ended.err().map(|ended| ended.to_string())).await;
     // One that hangs in its storage still counts as a connection, unless the server stops.
@@ -44,6 +44,9 @@ pub(super) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
         () = stop.cancelled() => {}
     }
 }
+
+/// The reason of an end that is our fault.
+const DEFECT: &str = "a defect of the server";
 
 /// Why a connection has ended before its client ended it.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(reason) => f.write_str(reason),
-            Self::Defect(_) => f.write_str("a defect of the server"),
+            Self::Defect(_) => f.write_str(DEFECT),
         }
     }
 }
@@ -103,12 +106,12 @@ async fn run(
             ended = &mut running => return ended.map_err(Ended::from),
             () = &mut check => {
                 if let Some(reason) = expired(connection, context, deadline) {
-                    connection.kill();
-                    return Err(Ended::Broken(reason));
+                    connection.kill(reason);
+                    return Err(Ended::Broken(reason.to_owned()));
                 }
                 check.as_mut().reset(next_check(deadline));
             }
-            () = drain.next(connection) => connection.kill(),
+            () = drain.next(connection) => connection.kill("the server stops"),
         }
     }
 }
@@ -121,14 +124,18 @@ fn next_check(deadline: Instant) -> Instant {
 }
 
 /// Tells why the connection has to end now, if it has to.
-fn expired(connection: &Connection, context: &NodeContext, deadline: Instant) -> Option<String> {
+fn expired(
+    connection: &Connection,
+    context: &NodeContext,
+    deadline: Instant,
+) -> Option<&'static str> {
     #[cfg(test)]
     context.defects.strike(crate::defects::Place::Connection, &connection.id);
     let Some(session) = connection.session.get() else {
-        return (Instant::now() >= deadline).then(|| "the login took too long".to_owned());
+        return (Instant::now() >= deadline).then_some("the login took too long");
     };
     let limit = Duration::from_secs(context.config.idle_timeout.saturating_mul(60));
-    (!limit.is_zero() && session.idle_for() >= limit).then(|| "idle for too long".to_owned())
+    (!limit.is_zero() && session.idle_for() >= limit).then_some("idle for too long")
 }
 
 /// Gives the place of a session back, when all that its channels changed has been told.
@@ -144,8 +151,8 @@ async fn finish(connection: &Connection, context: &NodeContext, reason: Option<S
     if let Some(session) = connection.session.get() {
         session.end().await;
         close(session, context).await;
-        let reason = reason.unwrap_or_default();
-        tracing::debug!(sender = "sftpd", connection_id = %connection.id, reason, "connection closed");
+        let known = connection.cut_off().reason().or(reason.as_deref());
+        session.log_end(known.unwrap_or("closed by the client"));
     } else if !connection.tried.load(Ordering::Relaxed) {
         let error = reason.unwrap_or_else(|| "closed before any login attempt".to_owned());
         login_failed(connection.peer.ip(), "", "no_auth_tryed", &error);

@@ -2,7 +2,7 @@
 //! its connection.
 
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use ferryd_control_plane::ConnectionId;
 
@@ -10,18 +10,19 @@ use ferryd_control_plane::ConnectionId;
 #[derive(Debug)]
 pub(crate) struct CutOff {
     socket: TcpStream,
-    cut: AtomicBool,
+    /// Why it was ended, if it was.
+    reason: OnceLock<&'static str>,
 }
 
 impl CutOff {
     /// Returns what ends the connection of this socket.
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, cut: AtomicBool::new(false) }
+        Self { socket, reason: OnceLock::new() }
     }
 
-    /// Ends the connection: reads and writes of the socket fail.
-    pub fn cut(&self, connection: &ConnectionId) {
-        self.cut.store(true, Ordering::Relaxed);
+    /// Ends the connection: reads and writes of the socket fail. The first reason counts.
+    pub fn cut(&self, connection: &ConnectionId, reason: &'static str) {
+        self.reason.get_or_init(|| reason);
         if let Err(error) = self.socket.shutdown(Shutdown::Both) {
             tracing::debug!(sender = "sftpd", connection_id = %connection, %error, "already closed");
         }
@@ -29,7 +30,12 @@ impl CutOff {
 
     /// Tells whether the connection was ended so.
     pub fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
+        self.reason.get().is_some()
+    }
+
+    /// Returns why it was ended so.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason.get().copied()
     }
 
     /// Returns the socket, to watch it.

@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 use super::Session;
 use crate::clock::now_ms;
 
+/// An administrator has closed it, its account has lost the right to it, or it has lost its place.
+const CLOSED_BY_CONTROL_PLANE: &str = "closed by the control plane";
+
 /// Live sessions by connection.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -63,7 +66,7 @@ impl Registry {
     pub fn insert(&self, session: &Arc<Session>) {
         self.live.lock().insert(session.id.clone(), Arc::clone(session));
         if self.opening.lock().get(&session.id).is_some_and(|start| start.unwanted) {
-            session.kill();
+            session.kill(CLOSED_BY_CONTROL_PLANE);
         }
     }
 
@@ -80,7 +83,7 @@ impl Registry {
         }
         let session = self.live.lock().get(id).cloned();
         if let Some(session) = session {
-            session.kill();
+            session.kill(CLOSED_BY_CONTROL_PLANE);
         }
     }
 

@@ -177,7 +177,7 @@ async fn say_goodbye(end: &End, outgoing: &ChannelWriteHalf<Msg>, ssh: &Handle, 
             let farewell = ssh.disconnect(Disconnect::ByApplication, reason, String::new());
             let sent = tokio::time::timeout(FAREWELL, farewell).await;
             tracing::debug!(sender = "sftpd", connection_id = %session.id, said = sent.is_ok(), "farewell");
-            session.kill();
+            session.kill("too many requests are waiting");
             return;
         }
     };

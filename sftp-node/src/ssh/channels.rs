@@ -74,9 +74,10 @@ impl Channels {
         session: Option<&Arc<Session>>,
         ssh: &mut SshSession,
     ) -> Result<(), russh::Error> {
-        let Some(session) = session.filter(|_| name == "sftp") else {
-            return ssh.channel_failure(id);
-        };
+        let Some(session) = session else { return ssh.channel_failure(id) };
+        if name != "sftp" {
+            return Self::refuse_service(id, name, session, ssh);
+        }
         let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
         let guard = session.enter(id.into(), Protocol::Sftp, String::new());
         let running = Running::start(&self.running);
@@ -84,6 +85,18 @@ impl Channels {
         let served = sftp::serve(channel, handle.clone(), context, Arc::clone(session));
         self.spawn(session, handle, id, (guard, running), served);
         ssh.channel_success(id)
+    }
+
+    /// Refuses a shell or an unknown subsystem.
+    pub fn refuse_service(
+        id: ChannelId,
+        name: &str,
+        session: &Session,
+        ssh: &mut SshSession,
+    ) -> Result<(), russh::Error> {
+        let shown: String = name.chars().take(64).collect();
+        session.files.speaking(Protocol::Ssh).tell_refused_service(&shown);
+        ssh.channel_failure(id)
     }
 
     /// Starts a command on a channel that runs nothing yet. The answer goes out first: a short
@@ -96,7 +109,9 @@ impl Channels {
         ssh: &mut SshSession,
     ) -> Result<(), russh::Error> {
         let command = SshCommand::parse(line, &self.context.config);
-        let (Some(command), Some(session)) = (command, session) else {
+        let Some(session) = session else { return ssh.channel_failure(id) };
+        let Some(command) = command else {
+            session.files.speaking(Protocol::Ssh).tell_refused_command(line);
             return ssh.channel_failure(id);
         };
         let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };

@@ -13,7 +13,8 @@ use ferryd_domain::policy::LoginMethod;
 use ferryd_domain::policy::login::refused;
 use ferryd_domain::{Fault, Secret, Username};
 use ferryd_telemetry::metrics;
-use russh::keys::{Algorithm, PublicKey};
+use ferryd_telemetry::records::{self, LoginRecord, Obstacle, OperationFailedRecord};
+use russh::keys::{Algorithm, HashAlg, PublicKey};
 use russh::server::{Auth, PublicKeyOffer, VerifiedPublicKey};
 use russh::{MethodKind, MethodSet};
 
@@ -21,6 +22,7 @@ use crate::connection::{Connection, login_failed};
 use crate::context::NodeContext;
 use crate::files::UserFiles;
 use crate::key_exchange::offers::allowed_tries;
+use crate::protocol::Protocol;
 use crate::session::Session;
 use crate::ssh::offered_key::OfferedKey;
 use crate::transfers::Transfers;
@@ -36,6 +38,29 @@ pub(crate) struct Login {
     dialog: Option<(Username, Box<dyn LoginDialog>)>,
     /// Whether the methods were asked for.
     asked: bool,
+    /// What has let the client in.
+    proven: Option<Proof>,
+}
+
+/// What lets a client in.
+struct Proof {
+    method: LoginMethod,
+    /// `SHA256:...` of a key, else empty.
+    key_fingerprint: String,
+}
+
+/// Why a client is not let in.
+enum Refusal {
+    /// What it has shown does not do, or it gets no place.
+    Login(Fault),
+    /// The files of its account cannot be opened.
+    Files(Fault),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Login(fault)
+    }
 }
 
 /// Distinct keys of one connection that are counted; later ones are not counted again.
@@ -56,6 +81,7 @@ impl Login {
             counted_keys: HashSet::new(),
             dialog: None,
             asked: false,
+            proven: None,
         }
     }
 
@@ -108,7 +134,11 @@ impl Login {
         let outcome = offered
             .and_then(|offered| offered.proven())
             .unwrap_or_else(|| Err(refused("the signed key was not offered before")));
-        self.conclude(user, LoginMethod::PublicKey, outcome).await
+        let answer = self.conclude(user, LoginMethod::PublicKey, outcome).await;
+        if let Some(proof) = &mut self.proven {
+            proof.key_fingerprint = key.public_key.fingerprint(HashAlg::Sha256).to_string();
+        }
+        answer
     }
 
     /// Starts or continues a question-and-answer login (RFC 4256).
@@ -196,18 +226,20 @@ impl Login {
     ) -> Auth {
         let started = match checked {
             Ok(outcome) => self.start(method, outcome).await,
-            Err(fault) => Err(fault),
+            Err(fault) => Err(Refusal::Login(fault)),
         };
         match started {
             Ok(()) => {
                 metrics::login_result(method, metrics::Outcome::Ok);
+                self.proven = Some(Proof { method, key_fingerprint: String::new() });
                 Auth::Accept
             }
-            Err(fault) => self.refuse(user, method, &fault),
+            Err(Refusal::Login(fault)) => self.refuse(user, method, &fault),
+            Err(Refusal::Files(fault)) => self.refuse_without_files(user, method, &fault),
         }
     }
 
-    async fn start(&mut self, method: LoginMethod, outcome: LoginOutcome) -> Result<(), Fault> {
+    async fn start(&mut self, method: LoginMethod, outcome: LoginOutcome) -> Result<(), Refusal> {
         let account = Arc::new(outcome.account);
         let client_version = self.client.clone().unwrap_or_default();
         let start = SessionStart {
@@ -232,7 +264,7 @@ impl Login {
             Ok(files) => files,
             Err(fault) => {
                 let closed = self.context.control.close_session(self.connection.id.clone()).await;
-                return Err(closed.err().unwrap_or(fault).context("opening the files"));
+                return Err(Refusal::Files(closed.err().unwrap_or(fault)));
             }
         };
         let session = Arc::new(Session::new(
@@ -248,25 +280,59 @@ impl Login {
         self.connection
             .session
             .set(session)
-            .map_err(|_| Fault::internal("the connection is logged in already"))
+            .map_err(|_| Fault::internal("the connection is logged in already").into())
+    }
+
+    /// Writes the record of the login; `client` is the identification line.
+    pub fn log_success(&self, client: &str) {
+        let (Some(proof), Some(session)) = (&self.proven, self.connection.session.get()) else {
+            return;
+        };
+        records::login(&LoginRecord {
+            client: session.address,
+            username: session.account.username.as_str(),
+            login_type: proof.method.name(),
+            key_fingerprint: &proof.key_fingerprint,
+            client_version: client,
+            connection_id: &session.id.0,
+        });
     }
 
     fn refuse(&self, user: &str, method: LoginMethod, fault: &Fault) -> Auth {
         metrics::login_result(method, metrics::Outcome::Failed);
         if fault.is_transient() {
-            self.tell_outage(fault);
+            self.tell_outage(user, fault);
         } else {
             login_failed(self.connection.peer.ip(), user, method.name(), &fault.to_string());
         }
         self.reject()
     }
 
+    /// Its owner has done nothing wrong, so this is no record that programs ban addresses for.
+    fn refuse_without_files(&self, user: &str, method: LoginMethod, fault: &Fault) -> Auth {
+        metrics::login_result(method, metrics::Outcome::Failed);
+        records::operation_failed(&OperationFailedRecord {
+            obstacle: Obstacle::Trouble,
+            operation: "login",
+            username: user,
+            virtual_path: "/",
+            virtual_target_path: "",
+            size_bytes: 0,
+            connection_id: &self.connection.id.0,
+            protocol: Protocol::Ssh.name(),
+            error: &fault.clone().context("the files of the account cannot be opened").to_string(),
+        });
+        self.reject()
+    }
+
     /// Programs that ban addresses count the records of failed logins: an outage must not lock
     /// out those who do nothing wrong.
-    fn tell_outage(&self, fault: &Fault) {
+    fn tell_outage(&self, user: &str, fault: &Fault) {
         tracing::warn!(
             sender = "sftpd",
             connection_id = %self.connection.id,
+            client_ip = %self.connection.peer.ip(),
+            username = user,
             error = %fault,
             "login not possible: the control plane is away"
         );

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind};
 use ferryd_storage::{Entry, FileStamp, SetAttributes, WriteMode};
-use ferryd_telemetry::metrics::Outcome;
 
 use super::Upload;
 use crate::files::audit::FinishedTransfer;
+use crate::files::read::CUT;
 use crate::files::tally::{Delta, Open};
 
 /// Tries to end while other sessions change what is replaced.
@@ -43,7 +43,7 @@ impl Upload {
         };
         match ended {
             Ok(left) => {
-                self.settle(Outcome::Ok, left).await;
+                self.settle(left).await;
                 Ok(())
             }
             Err(fault) => {
@@ -56,11 +56,12 @@ impl Upload {
 
     /// Ends a broken upload as the upload mode says; what stays is accounted.
     pub async fn abort(&self) {
+        self.break_with(&Fault::failed(CUT));
         let left = match self.in_place {
             Some(stamp) => self.leave_in_place(stamp).await,
             None => self.give_up().await,
         };
-        self.settle(Outcome::Failed, left).await;
+        self.settle(left).await;
     }
 
     async fn put_in_place(&self) -> Result<Left, Fault> {
@@ -179,11 +180,13 @@ impl Upload {
     }
 
     /// Accounts what has changed and tells about the transfer.
-    async fn settle(&self, outcome: Outcome, left: Left) {
+    async fn settle(&self, left: Left) {
+        let broken = self.broken.lock().clone();
         self.room.lock().await.settle(left.delta).await;
         self.files.audit().transfer(&FinishedTransfer {
             direction: TransferDirection::Upload,
-            outcome,
+            path: &self.path,
+            broken: broken.as_ref(),
             bytes: self.progress.bytes(),
             file_size: left.size.unwrap_or(0),
             elapsed: self.progress.elapsed(),
