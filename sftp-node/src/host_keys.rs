@@ -1,4 +1,8 @@
-//! Host keys: loaded from the configuration, or from the configuration folder, made when missing.
+//! Host keys: loaded from the configuration, or from the configuration folder. A folder without any
+//! gets one of each type; one that has some keeps them as they are, because a new type changes which
+//! key clients see first.
+
+mod short_scalar;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -16,15 +20,28 @@ use russh::keys::{PrivateKey, decode_secret_key};
 
 use crate::config::SftpdConfig;
 
-/// Loads the configured keys; without any, the three of the configuration folder.
+/// Loads the configured keys; without any, those of the configuration folder.
 ///
 /// # Errors
 /// `InvalidInput` for a key that cannot be read, `Unavailable` when one cannot be written.
 pub(crate) fn load(config: &SftpdConfig, config_dir: &Path) -> Result<Vec<PrivateKey>, Fault> {
     if config.keys.is_empty() {
-        return Kind::ALL.iter().map(|kind| kind.load_or_make(config_dir)).collect();
+        return load_folder(config_dir);
     }
     config.keys.iter().map(|key| read(&config_dir.join(&key.private_key))).collect()
+}
+
+fn load_folder(folder: &Path) -> Result<Vec<PrivateKey>, Fault> {
+    let (present, missing): (Vec<Kind>, Vec<Kind>) =
+        Kind::ALL.into_iter().partition(|kind| kind.path(folder).exists());
+    if present.is_empty() {
+        missing.iter().try_for_each(|kind| kind.make_file(folder))?;
+        return missing.iter().map(|kind| read(&kind.path(folder))).collect();
+    }
+    for kind in missing {
+        kind.say_how_to_add(folder);
+    }
+    present.iter().map(|kind| read(&kind.path(folder))).collect()
 }
 
 /// The keys that are made.
@@ -46,15 +63,37 @@ impl Kind {
         }
     }
 
-    fn load_or_make(self, folder: &Path) -> Result<PrivateKey, Fault> {
-        let path = folder.join(self.file_name());
-        if !path.exists() {
-            let text =
-                self.make().map_err(|fault| fault.context(format!("making {}", path.display())))?;
-            store(&path, &text)?;
-            tracing::info!(sender = "sftpd", path = %path.display(), "host key made");
+    /// Returns the name of the type as `ssh-keygen` spells it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "rsa",
+            Self::Ecdsa => "ecdsa",
+            Self::Ed25519 => "ed25519",
         }
-        read(&path)
+    }
+
+    fn path(self, folder: &Path) -> PathBuf {
+        folder.join(self.file_name())
+    }
+
+    fn make_file(self, folder: &Path) -> Result<(), Fault> {
+        let path = self.path(folder);
+        let text =
+            self.make().map_err(|fault| fault.context(format!("making {}", path.display())))?;
+        store(&path, &text)?;
+        tracing::info!(sender = "sftpd", path = %path.display(), "host key made");
+        Ok(())
+    }
+
+    /// A client that knows the other keys would be warned of a changed one.
+    fn say_how_to_add(self, folder: &Path) {
+        let path = self.path(folder);
+        tracing::info!(
+            sender = "sftpd",
+            kind = self.name(),
+            hint = format!("ssh-keygen -t {} -N '' -f {}", self.name(), path.display()),
+            "no host key of this type: none is made beside others, the hint adds one"
+        );
     }
 
     /// Returns a new key: PKCS#1 and SEC1 PEM as other tools expect, OpenSSH form for Ed25519.
@@ -135,6 +174,7 @@ fn read(path: &Path) -> Result<PrivateKey, Fault> {
     let text = fs::read_to_string(path)
         .map_err(|error| Fault::invalid("unreadable host key").because(error).context(context()))?;
     decode_secret_key(&text, None)
+        .or_else(|error| short_scalar::decode(&text).ok_or(error))
         .map_err(|error| Fault::invalid("unusable host key").because(error).context(context()))
 }
 
@@ -190,6 +230,17 @@ mod tests {
         assert_eq!(mode("id_rsa"), 0o600);
         std::fs::write(folder.path().join("any"), "").unwrap();
         assert_eq!(mode("id_rsa.pub"), mode("any") & 0o644);
+    }
+
+    #[test]
+    fn no_key_is_made_beside_others() {
+        let folder = tempfile::tempdir().unwrap();
+        load(&SftpdConfig::default(), folder.path()).unwrap();
+        for (gone, left) in [("id_ed25519", 2), ("id_rsa", 1)] {
+            std::fs::remove_file(folder.path().join(gone)).unwrap();
+            assert_eq!(load(&SftpdConfig::default(), folder.path()).unwrap().len(), left);
+            assert!(!folder.path().join(gone).exists(), "{gone}");
+        }
     }
 
     #[test]

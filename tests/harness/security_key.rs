@@ -57,7 +57,8 @@ impl SecurityKey {
     pub fn new(kind: Kind) -> Self {
         let made = match kind {
             Kind::Ed25519 => keys::make("ed25519", &[]),
-            Kind::Ecdsa => keys::make("ecdsa", &["-b", "256"]),
+            // The library reads no short numbers in OpenSSH's format, and one of 256 is short.
+            Kind::Ecdsa => keys::make("ecdsa", &["-b", "256", "-m", "PEM"]),
         };
         let secret = load_secret_key(&made.file, None).unwrap();
         let public = match secret.public_key().key_data() {

@@ -28,6 +28,7 @@ mod do_instead;
 mod extensions;
 mod floods;
 mod hooks;
+mod host_keys;
 mod hostile;
 mod hostile_programs;
 mod huge_directory;

@@ -4,6 +4,10 @@ use ferryd_tests::agent::Agent;
 use ferryd_tests::files::{pattern, temporary_folder};
 use ferryd_tests::security_key::{Flaw, Kind, SecurityKey, flags};
 use ferryd_tests::{Server, Topology, User, both_topologies, until};
+use russh::keys::PublicKey;
+use russh::keys::signature::Verifier as _;
+use russh::keys::ssh_key::Signature;
+use russh::keys::ssh_key::encoding::Decode as _;
 use serde_json::json;
 
 both_topologies!(
@@ -94,5 +98,19 @@ async fn a_key_whose_line_demands_verification_lets_nobody_in(topology: Topology
         let fields = json!({ "public_keys": [format!("no-pty {line}")] });
         server.rest().update_user(user.id, &fields).await.unwrap();
         server.sftp_with_agent(&user.name, &agent, "pwd\n").await.assert_well();
+    }
+}
+
+/// One of 256 keys has a short secret number, one of 128 signatures has a short half.
+#[test]
+fn keys_and_signatures_of_the_harness_are_right_whatever_their_numbers_are() {
+    for _ in 0..32 {
+        let key = SecurityKey::new(Kind::Ecdsa);
+        let public = PublicKey::from_openssh(&key.line()).unwrap();
+        for number in 0..32_u8 {
+            let wire = key.sign(&[number]);
+            let signature = Signature::decode(&mut wire.as_slice()).unwrap();
+            public.key_data().verify(&[number], &signature).unwrap();
+        }
     }
 }
