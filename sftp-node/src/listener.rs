@@ -6,8 +6,10 @@ mod workers;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferryd_domain::Fault;
+use rustix::net::sockopt;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SftpdConfig;
@@ -15,12 +17,31 @@ use crate::context::NodeContext;
 use acceptor::Acceptor;
 use workers::Workers;
 
+/// A silent connection is probed after this time.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Time between probes that nobody acknowledges.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// Probes without acknowledgement after which the other end counts as dead.
+const KEEPALIVE_PROBES: u32 = 6;
+
 /// Opens the port of section `sftpd`.
 ///
 /// # Errors
 /// `Unavailable` for a port that is taken, `InvalidInput` for an address that cannot be parsed.
 pub(crate) fn bind(config: &SftpdConfig) -> Result<TcpListener, Fault> {
-    ferryd_runtime::listen::bind(&config.bind_address, config.bind_port)
+    let listener = ferryd_runtime::listen::bind(&config.bind_address, config.bind_port)?;
+    keep_alive(&listener)
+        .map_err(|error| Fault::unavailable("options of the sftp port").because(error))?;
+    Ok(listener)
+}
+
+/// Sets what the sockets of connections inherit (tcp(7)). The system of a client acknowledges
+/// probes, so that only dead clients end, and silent software may stay as long as `idle_timeout`.
+fn keep_alive(listener: &TcpListener) -> rustix::io::Result<()> {
+    sockopt::set_socket_keepalive(listener, true)?;
+    sockopt::set_tcp_keepidle(listener, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(listener, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(listener, KEEPALIVE_PROBES)
 }
 
 /// Accepts until `shutdown`, then waits for the connections to drain.

@@ -24,6 +24,7 @@ mod confinement;
 mod copy_data;
 mod crash;
 mod database_view;
+mod dead_clients;
 mod do_instead;
 mod extensions;
 mod floods;

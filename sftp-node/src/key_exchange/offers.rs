@@ -99,8 +99,7 @@ impl Offers {
                     preferred: preferred(config, ciphers)?,
                     max_auth_attempts: max_auth_attempts(config.max_auth_tries),
                     inactivity_timeout: None,
-                    keepalive_interval: Some(Duration::from_secs(60)),
-                    keepalive_max: 5,
+                    keepalive_interval: None,
                     ..Config::default()
                 }))
             };
