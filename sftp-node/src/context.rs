@@ -15,6 +15,7 @@ use crate::files::tally::Tallies;
 use crate::files::throttle::Throttles;
 use crate::hosted::Hosted;
 use crate::ids::Ids;
+use crate::intake::Received;
 use crate::key_exchange::offers::Offers;
 use crate::outbox::Outbox;
 use crate::session::registry::Registry;
@@ -40,6 +41,8 @@ pub(crate) struct NodeContext {
     pub banner: Option<String>,
     /// Memory for waiting replies, over all connections.
     pub reply_budget: Arc<Budget>,
+    /// What has arrived on all connections and waits for its readers.
+    pub received: Arc<Received>,
     /// Panics that a test asks for.
     #[cfg(test)]
     pub defects: crate::defects::Defects,
@@ -94,6 +97,7 @@ impl NodeContext {
             offers,
             banner,
             reply_budget: Arc::new(Budget::new(REPLY_BUDGET)),
+            received: Arc::default(),
             #[cfg(test)]
             defects: crate::defects::Defects::default(),
             ids,

@@ -14,6 +14,7 @@ mod files;
 mod host_keys;
 mod hosted;
 mod ids;
+mod intake;
 mod key_exchange;
 mod listener;
 mod load;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session as SshSession};
 use russh::server::{PublicKeyOffer, Response, VerifiedPublicKey};
-use russh::{Channel, ChannelId, Pty};
+use russh::{Channel, ChannelId, Pty, Sig};
 
 use crate::connection::Connection;
 use crate::context::NodeContext;
@@ -122,12 +122,45 @@ impl Handler for SshHandler {
         Ok(())
     }
 
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, data.len(), session).await
+    }
+
+    async fn extended_data(
+        &mut self,
+        channel: ChannelId,
+        _code: u32,
+        data: &[u8],
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, data.len(), session).await
+    }
+
+    fn adjust_window(&mut self, _channel: ChannelId, _current: u32) -> u32 {
+        self.channels.window()
+    }
+
+    async fn window_adjusted(
+        &mut self,
+        channel: ChannelId,
+        _new_size: u32,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, 0, session).await
+    }
+
     async fn subsystem_request(
         &mut self,
         channel: ChannelId,
         name: &str,
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, name.len(), session).await?;
         self.channels.subsystem(channel, name, self.connection.session.get(), session)
     }
 
@@ -137,6 +170,7 @@ impl Handler for SshHandler {
         command: &[u8],
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, command.len(), session).await?;
         self.channels.exec(channel, command, self.connection.session.get(), session)
     }
 
@@ -145,6 +179,7 @@ impl Handler for SshHandler {
         channel: ChannelId,
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, 0, session).await?;
         match self.connection.session.get() {
             Some(started) => Channels::refuse_service(channel, "shell", started, session),
             None => session.channel_failure(channel),
@@ -154,14 +189,68 @@ impl Handler for SshHandler {
     async fn pty_request(
         &mut self,
         channel: ChannelId,
-        _term: &str,
+        term: &str,
         _columns: u32,
         _rows: u32,
         _width: u32,
         _height: u32,
-        _modes: &[(Pty, u32)],
+        modes: &[(Pty, u32)],
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
+        let content = term.len() + size_of_val(modes);
+        self.channels.arrived(channel, content, session).await?;
         session.channel_failure(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, name.len() + value.len(), session).await
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        protocol: &str,
+        cookie: &str,
+        _screen: u32,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, protocol.len() + cookie.len(), session).await
+    }
+
+    async fn agent_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut SshSession,
+    ) -> Result<bool, Self::Error> {
+        self.channels.arrived(channel, 0, session).await?;
+        Ok(false)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, 0, session).await
+    }
+
+    async fn signal(
+        &mut self,
+        channel: ChannelId,
+        _signal: Sig,
+        session: &mut SshSession,
+    ) -> Result<(), Self::Error> {
+        self.channels.arrived(channel, 0, session).await
     }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use ferryd_domain::{Fault, VirtualPath};
 use ferryd_telemetry::metrics::{self, Outcome};
+use russh::ChannelWriteHalf;
 use russh::server::Msg;
-use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
 
 use crate::config::SftpdConfig;
 use crate::digest::Algorithm;
 use crate::files::UserFiles;
+use crate::intake::ChannelInput;
 use crate::protocol::Protocol;
 use crate::session::Session;
 
@@ -68,12 +69,15 @@ impl SshCommand {
 /// What a command may use.
 struct Context<'a> {
     files: UserFiles,
-    input: &'a mut ChannelReadHalf,
+    input: &'a mut ChannelInput,
 }
 
 /// Runs a command on a channel and closes it.
-pub(crate) async fn run(command: SshCommand, channel: Channel<Msg>, session: Arc<Session>) {
-    let (mut input, output) = channel.split();
+pub(crate) async fn run(
+    command: SshCommand,
+    (mut input, output): (ChannelInput, ChannelWriteHalf<Msg>),
+    session: Arc<Session>,
+) {
     let files = session.files.speaking(Protocol::Ssh);
     let result = {
         let context = Context { files: files.clone(), input: &mut input };

@@ -47,6 +47,7 @@ mod rest_users;
 mod security_keys;
 mod sessions;
 mod signals;
+mod slow_channels;
 mod ssh_commands;
 mod stall;
 mod terminal;

@@ -2,7 +2,7 @@
 //! else, and what clients send to it is not gathered in memory.
 
 mod neighbours;
-mod slow_folder;
+pub(crate) mod slow_folder;
 
 use std::time::{Duration, Instant};
 
@@ -321,12 +321,14 @@ async fn an_upload_to_a_stalled_file_system_is_held_back(topology: Topology) {
     sftp.write(&handle, 0, b"content").await.unwrap();
     let before = server.resident();
     folder.stall();
+    // A client that sends more than windows should allow gets a packet through every second.
+    let held_back = Duration::from_millis(500);
     let (data, mut sent) = (vec![7; 32_768], 0);
     while sent < 1024 * MIB {
         let write = Fields::new().u32(9).string(&handle).u64(sent).string(&data);
         let request = packet(6, &write.0);
         let sending = sftp.try_send(&request);
-        if tokio::time::timeout(Duration::from_secs(2), sending).await.is_err() {
+        if tokio::time::timeout(held_back, sending).await.is_err() {
             break;
         }
         sent += data.len() as u64;

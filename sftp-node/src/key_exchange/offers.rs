@@ -10,14 +10,8 @@ use russh::server::Config;
 use russh::{Limits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 
 use crate::config::SftpdConfig;
+use crate::intake;
 
-/// Receive window of a channel: wide, so that one stream fills a long path. It is no memory: a
-/// reader that pauses holds at most [`CHANNEL_BUFFER`] packets.
-const WINDOW: u32 = 64 << 20;
-/// Largest data packet that clients may send.
-const PACKET: u32 = 65_535;
-/// Packets that wait for the reader of a channel.
-const CHANNEL_BUFFER: usize = 16;
 /// Messages that wait for the connection's task.
 const EVENT_BUFFER: usize = 32;
 /// Keys are exchanged anew after an hour (RFC 4253 section 9), or the bytes of the configuration.
@@ -92,9 +86,9 @@ impl Offers {
                     auth_rejection_time_initial: Some(Duration::ZERO),
                     keys,
                     limits: Limits::new(rekey_bytes, rekey_bytes, REKEY_TIME),
-                    window_size: WINDOW,
-                    maximum_packet_size: PACKET,
-                    channel_buffer_size: CHANNEL_BUFFER,
+                    window_size: intake::WINDOW,
+                    maximum_packet_size: intake::PACKET,
+                    channel_buffer_size: intake::MESSAGES,
                     event_buffer_size: EVENT_BUFFER,
                     preferred: preferred(config, ciphers)?,
                     max_auth_attempts: max_auth_attempts(config.max_auth_tries),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use russh::server::{Handle, Msg};
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use russh::{ChannelMsg, ChannelWriteHalf, Disconnect};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::channel::SftpChannel;
@@ -17,6 +17,7 @@ use super::replies::{Pending, Queue};
 use super::writer::{self, Outgoing};
 use crate::budget::Budget;
 use crate::context::NodeContext;
+use crate::intake::ChannelInput;
 use crate::session::Session;
 
 /// How long a client that is disconnected may take to hear the reason.
@@ -41,20 +42,19 @@ pub(super) trait Incoming: Send {
     fn next(&mut self) -> impl Future<Output = Option<ChannelMsg>> + Send;
 }
 
-impl Incoming for ChannelReadHalf {
+impl Incoming for ChannelInput {
     async fn next(&mut self) -> Option<ChannelMsg> {
-        self.wait().await
+        self.next().await
     }
 }
 
 /// Serves SFTP on a channel until it ends.
 pub(crate) async fn serve(
-    channel: Channel<Msg>,
+    (mut incoming, outgoing): (ChannelInput, ChannelWriteHalf<Msg>),
     ssh: Handle,
     context: Arc<NodeContext>,
     session: Arc<Session>,
 ) {
-    let (mut incoming, outgoing) = channel.split();
     let outgoing = Arc::new(outgoing);
     let end = run(&mut incoming, &outgoing, &context.reply_budget, &session).await;
     say_goodbye(&end, &outgoing, &ssh, &session).await;

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ferryd_control_plane::{Certainty, UsageChange};
 use futures::FutureExt;
 use russh::server::{ChannelOpenHandle, Handle, Msg, Session as SshSession};
-use russh::{Channel, ChannelId, ChannelOpenFailure};
+use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf};
 
 use crate::connection::Connection;
 use crate::context::NodeContext;
+use crate::intake::{ChannelInput, Intake};
 use crate::protocol::Protocol;
 use crate::session::{ChannelGuard, Session};
 use crate::sftp;
@@ -25,6 +26,7 @@ pub(crate) struct Channels {
     context: Arc<NodeContext>,
     connection: Arc<Connection>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
+    intake: Intake,
     /// Channels that run something. A client need not tell us that it saw our close.
     running: Arc<AtomicUsize>,
 }
@@ -48,7 +50,8 @@ impl Drop for Running {
 impl Channels {
     /// Makes an empty set.
     pub fn new(context: Arc<NodeContext>, connection: Arc<Connection>) -> Self {
-        Self { context, connection, waiting: HashMap::new(), running: Arc::default() }
+        let intake = Intake::new(&context.received);
+        Self { context, connection, waiting: HashMap::new(), intake, running: Arc::default() }
     }
 
     /// Accepts a new channel within the limit.
@@ -57,6 +60,7 @@ impl Channels {
         if open >= MAX_CHANNELS {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         }
+        self.intake.open(channel.id());
         self.waiting.insert(channel.id(), channel);
         reply.accept().await;
     }
@@ -64,6 +68,32 @@ impl Channels {
     /// Notes that a channel is gone.
     pub fn closed(&mut self, channel: ChannelId) {
         self.waiting.remove(&channel);
+        self.intake.close(channel);
+    }
+
+    /// Notes a message with this much content, behind those that wait for the reader of its channel.
+    ///
+    /// # Errors
+    /// `Disconnect` when too much waits and the client goes meanwhile.
+    pub fn arrived<'a>(
+        &'a mut self,
+        channel: ChannelId,
+        content: usize,
+        ssh: &SshSession,
+    ) -> impl Future<Output = Result<(), russh::Error>> + use<'a> {
+        let left = ssh.window_size(&channel);
+        self.intake.arrived(channel, content, left, self.connection.hung_up())
+    }
+
+    /// Returns how wide the windows of the client are to be.
+    pub fn window(&self) -> u32 {
+        self.intake.window()
+    }
+
+    /// Takes a channel that runs nothing yet.
+    fn take(&mut self, id: ChannelId) -> Option<(ChannelInput, ChannelWriteHalf<Msg>)> {
+        let (messages, output) = self.waiting.remove(&id)?.split();
+        Some((self.intake.input(id, messages), output))
     }
 
     /// Starts a subsystem on a channel that runs nothing yet. Only `sftp` exists.
@@ -78,7 +108,7 @@ impl Channels {
         if name != "sftp" {
             return Self::refuse_service(id, name, session, ssh);
         }
-        let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
+        let Some(channel) = self.take(id) else { return ssh.channel_failure(id) };
         let guard = session.enter(id.into(), Protocol::Sftp, String::new());
         let running = Running::start(&self.running);
         let (context, handle) = (Arc::clone(&self.context), ssh.handle());
@@ -114,7 +144,7 @@ impl Channels {
             session.files.speaking(Protocol::Ssh).tell_refused_command(line);
             return ssh.channel_failure(id);
         };
-        let Some(channel) = self.waiting.remove(&id) else { return ssh.channel_failure(id) };
+        let Some(channel) = self.take(id) else { return ssh.channel_failure(id) };
         ssh.channel_success(id)?;
         let guard = session.enter(id.into(), Protocol::Ssh, command.line.clone());
         let running = Running::start(&self.running);

@@ -2,10 +2,11 @@
 //! rclone and others use them to compare without reading.
 
 use ferryd_domain::{Fault, VirtualPath};
-use russh::{ChannelMsg, ChannelReadHalf};
+use russh::ChannelMsg;
 
 use super::{Context, SshCommand};
 use crate::digest::{Algorithm, Hasher};
+use crate::intake::ChannelInput;
 
 /// Computes the digest and returns the line that shows it.
 pub(super) async fn run(
@@ -32,8 +33,8 @@ pub(super) async fn run(
 }
 
 /// Waits until the client closes the channel. The end of its input is not the end of its interest.
-async fn closed(input: &mut ChannelReadHalf) {
-    while let Some(message) = input.wait().await {
+async fn closed(input: &mut ChannelInput) {
+    while let Some(message) = input.next().await {
         if matches!(message, ChannelMsg::Close) {
             return;
         }
@@ -42,7 +43,7 @@ async fn closed(input: &mut ChannelReadHalf) {
 
 async fn of_input(algorithm: Algorithm, context: Context<'_>) -> Result<Vec<u8>, Fault> {
     let mut hasher = Hasher::new(algorithm);
-    while let Some(message) = context.input.wait().await {
+    while let Some(message) = context.input.next().await {
         match message {
             ChannelMsg::Data { data } => hasher = hasher.updated(data.to_vec()).await?,
             ChannelMsg::Eof | ChannelMsg::Close => break,
