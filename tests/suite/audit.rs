@@ -213,9 +213,10 @@ async fn a_client_that_fails_all_the_time_cannot_flood_the_log(topology: Topolog
 
 async fn files_that_cannot_be_opened_are_no_failed_login(topology: Topology) {
     let server = Server::start(topology).await;
-    let alice = server.user("alice").await;
-    std::fs::remove_dir(&alice.home).unwrap();
-    std::fs::write(&alice.home, "a file in the place of the home").unwrap();
+    let homes = server.home_of("department");
+    server.user_with("alice", json!({ "home_dir": homes.join("alice") })).await;
+    std::fs::remove_dir_all(&homes).unwrap();
+    std::fs::write(&homes, "a file where a folder was").unwrap();
     let mut connection = Connection::open(server.sftp()).await;
     assert!(!connection.offer_key("alice", client_key()).await);
     let record = failure(&server, "login").await;

@@ -70,6 +70,10 @@ impl From<russh::Error> for Ended {
     fn from(error: russh::Error) -> Self {
         match error {
             russh::Error::Join(error) => Self::Defect(error.to_string()),
+            // Many clients just close the socket.
+            russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::Broken("closed by the client without a farewell".to_owned())
+            }
             other => Self::Broken(other.to_string()),
         }
     }
