@@ -9,7 +9,7 @@ use ferryd_control_plane::ControlPlane;
 use ferryd_data_provider::{ActionsConfig, DataProvider, DataProviderConfig, Driver};
 use ferryd_domain::{Fault, FaultKind};
 use ferryd_rest::VersionInfo;
-use ferryd_runtime::{ReloadableTls, ticks};
+use ferryd_runtime::{ReloadableTls, Requests, ticks};
 use ferryd_telemetry::{Outcome, metrics};
 use tokio::task::JoinHandle;
 
@@ -137,6 +137,15 @@ impl ControlApi {
             }
             Err(error) => tracing::error!(sender = "httpd", %error, "certificate not reloaded"),
         }
+    }
+
+    /// Reads again at each SIGHUP, for ever.
+    pub async fn reload_at(&self, mut reloads: Requests) {
+        while reloads.next().await.is_some() {
+            tracing::info!(sender = "service", "reload was asked for");
+            self.reload().await;
+        }
+        std::future::pending().await
     }
 
     /// Writes what waits and gives running actions this long to end. Called last.

@@ -8,6 +8,7 @@ mod control_api;
 pub mod control_plane;
 pub mod doubts;
 mod grace_period;
+mod init_provider;
 pub mod logins;
 pub mod nodes;
 pub mod passwords;
@@ -21,3 +22,4 @@ pub mod sessions;
 pub mod upload_sweeps;
 
 pub use control_api::{ControlApi, ControlApiSettings, SftpdHooks};
+pub use init_provider::init_provider;

@@ -6,6 +6,7 @@ mod body;
 pub mod config;
 mod connections;
 mod htpasswd;
+mod port;
 mod problem;
 mod query;
 mod quota_scans;
@@ -32,6 +33,7 @@ use crate::quota_scans::QuotaScans;
 pub use basic_auth::Guard;
 pub use config::HttpdConfig;
 pub use htpasswd::Htpasswd;
+pub use port::HttpPort;
 pub use server::serve;
 
 /// The schema of the API.

@@ -1,7 +1,6 @@
 //! What only the program needs: command line, settings, start and end.
 
 pub(crate) mod cli;
-pub(crate) mod init_provider;
 pub(crate) mod serve;
 mod servers;
-mod settings;
+pub(crate) mod settings;

@@ -1,6 +1,5 @@
 //! Calls an HTTP service for each event: GET for files, POST for accounts. The answer is ignored.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,7 +29,8 @@ impl HttpReceiver {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Fault::invalid("http_notification_url is neither http nor https"));
         }
-        choose_crypto();
+        // The process may have chosen already; tests have not.
+        ferryd_runtime::program::choose_crypto();
         let client = Client::builder()
             .timeout(LIMIT)
             .build()
@@ -62,14 +62,6 @@ async fn attempt(request: &RequestBuilder, deadline: Instant) -> Result<(), reqw
 fn unreachable(error: reqwest::Error) -> Fault {
     // The address may hold a token in its query.
     Fault::unavailable("HTTP notification").because(error.without_url())
-}
-
-/// The process may have chosen already; tests have not.
-fn choose_crypto() {
-    static CHOICE: Once = Once::new();
-    CHOICE.call_once(|| {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    });
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! The command line.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
-use ferryd_config::{ConfigFlags, LogFlags};
+use clap::{ArgAction, Parser, Subcommand};
+use ferryd_config::{ConfigFlags, ServeFlags};
 
 /// Keeps accounts, decides logins and tells SFTP nodes what to do
 #[derive(Debug, Parser)]
@@ -28,17 +28,6 @@ pub(crate) enum Command {
     /// Create the tables of the configured data provider
     #[command(name = "initprovider")]
     InitProvider(ConfigFlags),
-}
-
-/// Flags of `serve`.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct ServeFlags {
-    /// Where the configuration is.
-    #[command(flatten)]
-    pub(crate) config: ConfigFlags,
-    /// Where the log goes.
-    #[command(flatten)]
-    pub(crate) log: LogFlags,
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ const OTHERS: [&str; 3] = ["sftpd", "control_plane", "telemetry"];
 /// All sections of the control plane.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The store of the accounts.
-    pub(super) data_provider: DataProviderConfig,
+    pub(crate) data_provider: DataProviderConfig,
     /// The REST API.
     pub(super) httpd: HttpdConfig,
     /// Where nodes connect.
@@ -62,6 +62,6 @@ impl Settings {
 }
 
 /// Reads the settings.
-pub(super) fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
+pub(crate) fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
     ferryd_config::load::<Settings>(options).map(|loaded| loaded.beside(&OTHERS))
 }

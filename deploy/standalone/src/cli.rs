@@ -1,7 +1,7 @@
 //! The command line: `serve`, `initprovider`, help and version.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
-use ferryd_config::{ConfigFlags, LogFlags};
+use clap::{ArgAction, Parser, Subcommand};
+use ferryd_config::{ConfigFlags, ServeFlags};
 
 use crate::version;
 
@@ -26,17 +26,6 @@ pub enum Command {
     /// Create the tables of the configured data provider
     #[command(name = "initprovider")]
     InitProvider(ConfigFlags),
-}
-
-/// Flags of `serve`.
-#[derive(Args, Clone, Debug, Default)]
-pub struct ServeFlags {
-    /// Where the configuration is.
-    #[command(flatten)]
-    pub config: ConfigFlags,
-    /// Where the log goes.
-    #[command(flatten)]
-    pub log: LogFlags,
 }
 
 #[cfg(test)]

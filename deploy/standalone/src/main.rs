@@ -3,7 +3,6 @@
 
 mod cli;
 mod greeting;
-mod init_provider;
 mod serve;
 mod settings;
 mod version;
@@ -13,24 +12,21 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
+use ferryd_config::ConfigFlags;
 use ferryd_domain::Fault;
-use ferryd_runtime::{background, terminal};
+use ferryd_runtime::{background, program};
 
 fn main() -> ExitCode {
-    // The first one that is installed counts; there is only this one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            terminal::say(format_args!("ferryd: {fault}"));
-            ExitCode::FAILURE
-        }
-    }
+    let command = Cli::parse().command;
+    program::run("ferryd", || match command {
+        Command::Serve(flags) => background::run(serve::run(flags)),
+        Command::InitProvider(flags) => background::run(init_provider(flags)),
+    })
 }
 
-fn run(command: Command) -> Result<(), Fault> {
-    match command {
-        Command::Serve(flags) => background::run(serve::run(flags)),
-        Command::InitProvider(flags) => background::run(init_provider::run(flags)),
-    }
+async fn init_provider(flags: ConfigFlags) -> Result<(), Fault> {
+    let options = flags.resolve();
+    let loaded = settings::load(&options)?;
+    loaded.show_warnings();
+    control_api::init_provider(loaded.settings.data_provider, &options.config_dir).await
 }

@@ -1,7 +1,7 @@
 //! The command line.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
-use ferryd_config::{ConfigFlags, LogFlags};
+use clap::{ArgAction, Parser, Subcommand};
+use ferryd_config::ServeFlags;
 
 /// Serves SFTP for the accounts of a control plane elsewhere
 #[derive(Debug, Parser)]
@@ -20,17 +20,6 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the server
     Serve(ServeFlags),
-}
-
-/// Flags of `serve`.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct ServeFlags {
-    /// Where the configuration is.
-    #[command(flatten)]
-    pub(crate) config: ConfigFlags,
-    /// Where the log goes.
-    #[command(flatten)]
-    pub(crate) log: LogFlags,
 }
 
 #[cfg(test)]

@@ -3,53 +3,41 @@
 
 use std::sync::Arc;
 
-use ferryd_config::{ConfigOptions, LogOptions};
+use ferryd_config::{ConfigOptions, Loaded, LogOptions, ServeFlags};
 use ferryd_domain::Fault;
 use ferryd_proto::GrpcControlPlane;
-use ferryd_runtime::{Requests, terminal};
+use ferryd_runtime::{Requests, limits, terminal};
 use ferryd_telemetry::Pages;
 use sftp_node::{Bound, SftpNode};
 
-use super::cli::ServeFlags;
 use super::settings::{self, Settings};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(flags: ServeFlags) -> Result<(), Fault> {
-    let options = flags.config.resolve();
-    let log = flags.log.resolve(&options, "sftp-node.log")?;
-    let loaded = settings::load(&options)?;
-    let _log = ferryd_telemetry::init(&log.settings(&loaded.settings.log))?;
-    loaded.log();
-    loaded.show_warnings();
-    let outcome = serve(loaded.settings, &options, &log).await;
-    match &outcome {
-        Ok(()) => tracing::info!(sender = "service", "stopped"),
-        Err(fault) => tracing::error!(sender = "service", error = %fault, "the server has ended"),
-    }
-    outcome
+    let start = flags.start("sftp-node.log", settings::load, |settings| &settings.log)?;
+    start.serve(serve).await
 }
 
-async fn serve(settings: Settings, options: &ConfigOptions, log: &LogOptions) -> Result<(), Fault> {
+async fn serve(
+    loaded: Loaded<Settings>,
+    options: ConfigOptions,
+    log: LogOptions,
+) -> Result<(), Fault> {
+    loaded.show_warnings();
+    let settings = loaded.settings;
     let shutdown = ferryd_runtime::on_termination()?;
     decline_reloads()?;
     ferryd_telemetry::reopen_on_request()?;
     ferryd_runtime::survive_meaningless();
-    prepare_process(&settings);
+    limits::set_umask(settings.sftpd.umask_bits());
+    limits::raise_open_files();
     let url = settings.control_plane.url.clone();
     let control_plane = GrpcControlPlane::new(&settings.control_plane, &options.config_dir)?;
     let pages = Pages::bind(&settings.telemetry)?;
     let bound =
         SftpNode::bind(settings.sftpd, &options.config_dir, Arc::new(control_plane)).await?;
-    tell_addresses(&bound, &url, log);
+    tell_addresses(&bound, &url, &log);
     pages.beside(bound.run(shutdown.clone()), &shutdown).await
-}
-
-/// Files of users get the configured permissions, and connections are not short of files.
-fn prepare_process(settings: &Settings) {
-    let umask = rustix::fs::Mode::from_raw_mode(settings.sftpd.umask_bits());
-    rustix::process::umask(umask);
-    let open_files = ferryd_runtime::limits::raise_open_files();
-    tracing::debug!(sender = "service", open_files, "limit of open files");
 }
 
 /// A node has nothing to read again, but a SIGHUP meant for all programs must not end it.

@@ -89,6 +89,17 @@ pub struct LogFlags {
     pub log_verbose: Option<bool>,
 }
 
+/// The flags of `serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeFlags {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigFlags,
+    /// Where the log goes.
+    #[command(flatten)]
+    pub log: LogFlags,
+}
+
 /// Where the log goes and what it holds, after flags and environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogOptions {

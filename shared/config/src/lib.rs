@@ -21,8 +21,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use flags::{ConfigFlags, ConfigOptions, LogFlags, LogOptions, flag_from_environment};
+pub use flags::{
+    ConfigFlags, ConfigOptions, LogFlags, LogOptions, ServeFlags, flag_from_environment,
+};
 pub use paths::relative_to;
+pub use start::Start;
 
 use crate::known_keys::KnownKeys;
 

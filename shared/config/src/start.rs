@@ -1,10 +1,69 @@
 //! What every program does with its configuration at the start: sets the log up and says where
 //! the settings come from.
 
+use ferryd_domain::Fault;
 use ferryd_runtime::terminal;
-use ferryd_telemetry::{Compress, LogConfig, LogSettings, Rotation, Verbosity};
+use ferryd_telemetry::{Compress, LogConfig, LogGuard, LogSettings, Rotation, Verbosity};
 
-use crate::{Loaded, LogOptions};
+use crate::{ConfigOptions, Loaded, LogOptions, ServeFlags};
+
+/// A program that is about to serve: its settings are read, its log is open as long as this lives.
+#[derive(Debug)]
+pub struct Start<T> {
+    /// The settings, with what is odd about them.
+    pub loaded: Loaded<T>,
+    /// Where they come from.
+    pub options: ConfigOptions,
+    /// Where the log goes.
+    pub log: LogOptions,
+    guard: LogGuard,
+}
+
+impl ServeFlags {
+    /// Reads the settings with `load`, opens the log as its section says and notes there where the
+    /// settings come from.
+    ///
+    /// # Errors
+    /// `InvalidInput` for flags, variables and settings that cannot be used; those of the log.
+    pub fn start<T>(
+        self,
+        default_log: &str,
+        load: impl FnOnce(&ConfigOptions) -> Result<Loaded<T>, Fault>,
+        section: impl FnOnce(&T) -> &LogConfig,
+    ) -> Result<Start<T>, Fault> {
+        let options = self.config.resolve();
+        let log = self.log.resolve(&options, default_log)?;
+        let loaded = load(&options)?;
+        let guard = ferryd_telemetry::init(&log.settings(section(&loaded.settings)))?;
+        loaded.log();
+        Ok(Start { loaded, options, log, guard })
+    }
+}
+
+impl<T> Start<T> {
+    /// Runs the server and notes in the log how it ended.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn serve<F>(
+        self,
+        server: impl FnOnce(Loaded<T>, ConfigOptions, LogOptions) -> F,
+    ) -> Result<(), Fault>
+    where
+        F: Future<Output = Result<(), Fault>>,
+    {
+        let Self { loaded, options, log, guard } = self;
+        let outcome = server(loaded, options, log).await;
+        match &outcome {
+            Ok(()) => tracing::info!(sender = "service", "stopped"),
+            Err(fault) => {
+                tracing::error!(sender = "service", error = %fault, "the server has ended");
+            }
+        }
+        drop(guard);
+        outcome
+    }
+}
 
 impl LogOptions {
     /// Returns the settings of the log from these and the section of the configuration.

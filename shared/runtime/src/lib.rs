@@ -5,6 +5,7 @@ pub mod background;
 pub mod backoff;
 pub mod limits;
 pub mod listen;
+pub mod program;
 pub mod shared_values;
 pub mod signals;
 pub mod task_group;

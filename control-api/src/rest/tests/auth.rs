@@ -106,7 +106,7 @@ async fn a_missing_file_keeps_the_server_from_starting() {
 
 #[tokio::test]
 async fn the_client_over_http_shows_its_password() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    ferryd_runtime::program::choose_crypto();
     let bed = guarded().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());

@@ -35,7 +35,7 @@ async fn ask(address: SocketAddr, trusted: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_reloaded_certificate_is_used_and_a_broken_one_is_not() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    ferryd_runtime::program::choose_crypto();
     let dir = tempfile::tempdir().unwrap();
     install(dir.path(), ONE);
     let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
