@@ -4,7 +4,9 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use ferryd_storage::{Entry, EntryKind, FileStamp};
-use sftp_node::bench_hooks::{names_reply, parse_stream, read_packet, read_reply, write_packet};
+use sftp_node::testkit::bench_hooks::{
+    names_reply, parse_stream, read_packet, read_reply, write_packet,
+};
 
 /// What a window of SSH brings at a time.
 const PIECE: usize = 32 * 1024;

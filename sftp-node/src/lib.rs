@@ -2,6 +2,9 @@
 //! `SftpNode::bind` opens the port, `Bound::run` serves until it is told to stop.
 
 pub mod config;
+#[cfg(any(test, feature = "testkit"))]
+#[doc(hidden)]
+pub mod testkit;
 
 mod budget;
 mod clock;
@@ -39,11 +42,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::SftpdConfig;
 use context::NodeContext;
-#[cfg(feature = "testkit")]
-#[doc(hidden)]
-pub use sftp::bench_hooks;
-#[cfg(any(test, feature = "testkit"))]
-pub use sftp::fuzzing;
 
 /// The data plane before it has a port.
 #[derive(Debug)]

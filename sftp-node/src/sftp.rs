@@ -2,35 +2,31 @@
 //! One reader per channel that never waits on sending, one writer that owns all sending.
 
 mod attributes;
-#[cfg(feature = "testkit")]
-pub mod bench_hooks;
 mod channel;
 mod dispatch;
 mod extensions;
 mod file_data;
-mod frames;
-#[cfg(any(test, feature = "testkit"))]
-pub mod fuzzing;
+pub(crate) mod frames;
 mod gather;
 mod handles;
 mod late;
-mod listing;
+pub(crate) mod listing;
 mod long_name;
 mod metadata;
 mod names;
-mod pump;
+pub(crate) mod pump;
 mod replies;
-mod requests;
+pub(crate) mod requests;
 mod status;
 mod transfers;
 mod version;
-mod wire;
-mod writer;
+pub(crate) mod wire;
+pub(crate) mod writer;
 
 pub(crate) use pump::serve;
 
 /// Longest packet that is accepted, without its length field (OpenSSH's SFTP_MAX_MSG_LENGTH).
-const MAX_PACKET: usize = 256 * 1024;
+pub(crate) const MAX_PACKET: usize = 256 * 1024;
 /// Most bytes of one READ, and of one WRITE as `limits@openssh.com` tells it (OpenSSH's figure). A
 /// longer WRITE is taken when it fits into a packet.
 const MAX_DATA: usize = MAX_PACKET - 1024;
@@ -38,7 +34,7 @@ const MAX_DATA: usize = MAX_PACKET - 1024;
 const MAX_HANDLES: usize = 1024;
 
 /// Packet types (draft section 3).
-mod packet {
+pub(crate) mod packet {
     pub const INIT: u8 = 1;
     pub const VERSION: u8 = 2;
     pub const OPEN: u8 = 3;

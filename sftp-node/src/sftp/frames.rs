@@ -11,7 +11,7 @@ const WRITE_HEAD: usize = 1 + 4 + 4 + 256 + 8 + 4;
 
 /// One packet without its length field.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// Any packet but WRITE.
     Whole(Bytes),
     /// A WRITE packet: what stands before the data, and the data in pieces.
@@ -25,7 +25,7 @@ pub(super) enum Frame {
 
 /// The stream cannot be cut into packets any more; the channel has to end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum BrokenStream {
+pub(crate) enum BrokenStream {
     /// A packet of no length.
     Empty,
     /// A packet longer than allowed.
@@ -34,7 +34,7 @@ pub(super) enum BrokenStream {
 
 /// What has arrived and is not cut yet.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     chunks: VecDeque<Bytes>,
     available: usize,
 }

@@ -9,7 +9,7 @@ use crate::files::{Directory, Download, Upload};
 
 /// What a client sends to name a handle: eight bytes, place and generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HandleKey {
+pub(crate) struct HandleKey {
     place: u32,
     generation: u32,
 }

@@ -22,7 +22,7 @@ pub(super) async fn batch(id: u32, directory: &Directory) -> Vec<u8> {
     out
 }
 
-pub(super) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Entry)]) {
+pub(crate) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Entry)]) {
     let now = unix_seconds();
     out.put_packet(packet::NAME, id, |body| {
         body.put_u32(u32::try_from(entries.len()).unwrap_or(u32::MAX));

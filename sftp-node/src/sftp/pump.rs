@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How the reading of a channel has ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     /// The client sends nothing any more.
     Eof,
     /// The channel or the connection is gone.
@@ -37,7 +37,7 @@ pub(super) enum End {
 }
 
 /// Where requests come from.
-pub(super) trait Incoming: Send {
+pub(crate) trait Incoming: Send {
     /// Returns what comes next, `None` when the channel is gone.
     fn next(&mut self) -> impl Future<Output = Option<ChannelMsg>> + Send;
 }
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
 }
 
 /// Serves requests until there are no more and what they opened has ended.
-pub(super) async fn run<O: Outgoing>(
+pub(crate) async fn run<O: Outgoing>(
     incoming: &mut impl Incoming,
     outgoing: &Arc<O>,
     budget: &Arc<Budget>,

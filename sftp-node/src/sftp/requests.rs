@@ -10,7 +10,7 @@ use super::{attributes, packet};
 
 /// A request; paths are as the client sent them.
 #[derive(Debug)]
-pub(super) enum Request<'a> {
+pub(crate) enum Request<'a> {
     Open { path: &'a [u8], flags: u32 },
     Close { handle: HandleKey },
     Read { handle: HandleKey, offset: u64, length: u32 },
@@ -33,7 +33,7 @@ pub(super) enum Request<'a> {
 
 /// A WRITE request, parsed from its head.
 #[derive(Debug)]
-pub(super) struct WriteRequest {
+pub(crate) struct WriteRequest {
     pub id: u32,
     pub handle: HandleKey,
     pub offset: u64,
@@ -121,7 +121,7 @@ fn truncate(pieces: &mut Vec<Bytes>, length: usize) {
 }
 
 /// Reads a handle. One that we did not give out is parsed as one that leads nowhere.
-pub(super) fn handle(fields: &mut Fields<'_>) -> Result<HandleKey, Fault> {
+pub(crate) fn handle(fields: &mut Fields<'_>) -> Result<HandleKey, Fault> {
     Ok(HandleKey::from_wire(fields.string()?))
 }
 

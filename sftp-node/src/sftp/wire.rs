@@ -4,7 +4,7 @@ use ferryd_domain::{Fault, FaultKind};
 
 /// Reads fields from the front of a packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 /// Returns the fault of a packet that does not have the fields of its type.
 pub(super) fn malformed() -> Fault {
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Appends packets to a buffer.
-pub(super) trait PutFields {
+pub(crate) trait PutFields {
     /// Appends a 32-bit number.
     fn put_u32(&mut self, number: u32);
     /// Appends a 64-bit number.

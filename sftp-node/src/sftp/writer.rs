@@ -25,10 +25,10 @@ const DATA_HEAD: usize = 4 + 1 + 4 + 4;
 
 /// The channel cannot send any more.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 /// Where replies go.
-pub(super) trait Outgoing: Send + Sync + 'static {
+pub(crate) trait Outgoing: Send + Sync + 'static {
     /// Sends bytes; waits while the client has no room for them.
     fn send(&self, bytes: Bytes) -> impl Future<Output = Result<(), Gone>> + Send;
 }
@@ -231,7 +231,7 @@ async fn read_reply(
 }
 
 /// Appends an empty head and returns where it starts.
-pub(super) fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
+pub(crate) fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
     out.reserve(DATA_HEAD + length);
     let start = out.len();
     out.extend_from_slice(&[0; DATA_HEAD]);
@@ -239,7 +239,7 @@ pub(super) fn put_data_head(out: &mut Vec<u8>, length: usize) -> usize {
 }
 
 /// Fills in the head, or puts a status in its place.
-pub(super) fn finish_reply(
+pub(crate) fn finish_reply(
     read: Result<Vec<u8>, ferryd_domain::Fault>,
     start: usize,
     kept: usize,

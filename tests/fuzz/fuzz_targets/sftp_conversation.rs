@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sftp_node::fuzzing::converse;
+use sftp_node::testkit::fuzzing::converse;
 
 fuzz_target!(|input: &[u8]| {
     converse(input);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sftp_node::fuzzing::parse_stream;
+use sftp_node::testkit::fuzzing::parse_stream;
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (piece, stream) = input;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use ferryd_domain::Fault;
 use ferryd_storage::Entry;
 
-use super::wire::PutFields as _;
-use super::{listing, packet, writer};
+use crate::sftp::wire::PutFields as _;
+use crate::sftp::{listing, packet, writer};
 
 /// Cuts a stream of packets that arrives in pieces and parses each; returns how many there were.
 pub use super::fuzzing::parse_stream;

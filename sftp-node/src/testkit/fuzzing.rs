@@ -13,9 +13,9 @@ mod world;
 
 use bytes::Bytes;
 
-use super::frames::{Frame, Frames};
-use super::requests::{Request, WriteRequest};
-use super::wire::Fields;
+use crate::sftp::frames::{Frame, Frames};
+use crate::sftp::requests::{Request, WriteRequest};
+use crate::sftp::wire::Fields;
 
 pub use conversation::{Outcome, converse};
 
