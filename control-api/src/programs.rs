@@ -4,6 +4,7 @@
 mod conversation;
 mod running;
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ const MAX_OUTPUT: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Invocation {
     program: PathBuf,
-    arguments: Vec<Secret<String>>,
-    variables: Vec<(&'static str, Secret<String>)>,
+    arguments: Vec<Secret<OsString>>,
+    variables: Vec<(&'static str, Secret<OsString>)>,
     limit: Duration,
 }
 
@@ -37,14 +38,14 @@ impl Invocation {
 
     /// Adds an argument.
     #[must_use]
-    pub fn argument(mut self, value: impl Into<String>) -> Self {
+    pub fn argument(mut self, value: impl Into<OsString>) -> Self {
         self.arguments.push(Secret::new(value.into()));
         self
     }
 
     /// Adds a variable; `name` is without a prefix, e.g. `AUTHD_USERNAME`.
     #[must_use]
-    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.variables.push((name, Secret::new(value.into())));
         self
     }
@@ -54,15 +55,15 @@ impl Invocation {
     fn check(&self) -> Result<(), Fault> {
         check_program(&self.program)?;
         let values = self.arguments.iter().chain(self.variables.iter().map(|(_, value)| value));
-        if values.into_iter().any(|value| value.expose().contains('\0')) {
+        if values.into_iter().any(|value| value.expose().as_encoded_bytes().contains(&0)) {
             return Err(Fault::invalid("a value for a program contains a NUL byte"));
         }
         Ok(())
     }
 
-    fn environment(&self) -> impl Iterator<Item = (String, &str)> {
+    fn environment(&self) -> impl Iterator<Item = (String, &OsStr)> {
         self.variables.iter().flat_map(|(name, value)| {
-            PREFIXES.map(|prefix| (format!("{prefix}{name}"), value.expose().as_str()))
+            PREFIXES.map(|prefix| (format!("{prefix}{name}"), value.expose().as_os_str()))
         })
     }
 }

@@ -14,7 +14,7 @@ mod session;
 
 use std::net::{AddrParseError, SocketAddr};
 
-use ferryd_domain::{Fault, FaultKind, Secret, Username};
+use ferryd_domain::{Fault, FaultKind, RawPath, Secret, Username};
 
 /// Returns the fault for a message that breaks the contract of the wire.
 fn bad_message(what: String) -> Fault {
@@ -56,6 +56,28 @@ fn address(value: Option<String>) -> Result<SocketAddr, Fault> {
     required(value, "client_address")?.parse().map_err(|error: AddrParseError| {
         bad_message("field client_address is no ip:port".to_owned()).because(error)
     })
+}
+
+/// Returns the text of a path and, when the text is not exact, its bytes: peers from before the
+/// bytes were sent read the text only.
+fn sent_path(path: RawPath) -> (Option<String>, Option<Vec<u8>>) {
+    match String::from_utf8(path.into_bytes()) {
+        Ok(text) => (Some(text), None),
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            (Some(text), Some(error.into_bytes()))
+        }
+    }
+}
+
+/// Returns a path from its text and, when they were sent, its bytes.
+fn received_path(
+    text: Option<String>,
+    bytes: Option<Vec<u8>>,
+    field: &'static str,
+) -> Result<RawPath, Fault> {
+    let text = required(text, field)?;
+    Ok(bytes.map_or_else(|| text.into(), RawPath::from))
 }
 
 impl From<()> for crate::wire::Done {

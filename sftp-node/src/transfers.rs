@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ferryd_control_plane::{TransferDirection, TransferStatus};
+use ferryd_domain::RawPath;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,7 @@ pub(crate) struct Transfers {
 #[derive(Debug)]
 pub(crate) struct Progress {
     direction: TransferDirection,
-    path: String,
+    path: RawPath,
     started_at: i64,
     started: Instant,
     last_activity: AtomicI64,
@@ -37,7 +38,7 @@ pub(crate) struct Progress {
 
 impl Transfers {
     /// Adds a transfer that is listed until the guard is dropped.
-    pub fn start(self: &Arc<Self>, direction: TransferDirection, path: String) -> TransferGuard {
+    pub fn start(self: &Arc<Self>, direction: TransferDirection, path: RawPath) -> TransferGuard {
         let now = now_ms();
         let progress = Arc::new(Progress {
             direction,

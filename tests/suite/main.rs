@@ -43,6 +43,7 @@ mod outage;
 mod permissions;
 mod programs;
 mod quota;
+mod raw_names;
 mod rest_users;
 mod security_keys;
 mod sessions;

@@ -1,10 +1,12 @@
 //! Starts a program for each event, with the event as arguments and variables.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ferryd_domain::{Account, AccountEvent, Fault, FileEvent};
+use ferryd_domain::{Account, AccountEvent, Fault, FileEvent, RawPath};
 
 use super::queue::Receiver;
 use crate::programs::{Invocation, Programs, check_program};
@@ -45,16 +47,21 @@ fn file_invocation(program: &Path, event: &FileEvent) -> Invocation {
     Invocation::new(program, FILE_LIMIT)
         .argument(event.action.name())
         .argument(event.username.as_str())
-        .argument(&event.path)
-        .argument(&event.target_path)
+        .argument(os(&event.path))
+        .argument(os(&event.target_path))
         .argument(&event.ssh_command)
         .variable("ACTION", event.action.name())
         .variable("ACTION_USERNAME", event.username.as_str())
-        .variable("ACTION_PATH", &event.path)
-        .variable("ACTION_TARGET", &event.target_path)
+        .variable("ACTION_PATH", os(&event.path))
+        .variable("ACTION_TARGET", os(&event.target_path))
         .variable("ACTION_SSH_CMD", &event.ssh_command)
         .variable("ACTION_FILE_SIZE", size)
         .variable("ACTION_LOCAL_FILE", event.local_file.to_string())
+}
+
+/// Returns a path byte for byte, so that the program finds the file.
+fn os(path: &RawPath) -> &OsStr {
+    OsStr::from_bytes(path.as_bytes())
 }
 
 fn account_invocation(program: &Path, event: &AccountEvent) -> Invocation {

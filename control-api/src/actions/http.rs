@@ -80,24 +80,33 @@ impl Receiver<AccountEvent> for HttpReceiver {
     }
 }
 
-/// Returns the address with the event added to the query that it may have.
+/// Returns the address with the event added to the query that it may have. Values are bytes, in
+/// the form of `application/x-www-form-urlencoded`: a path need not be UTF-8.
 fn file_url(base: &Url, event: &FileEvent) -> Url {
-    let mut url = base.clone();
     let size = if event.file_size == 0 { String::new() } else { event.file_size.to_string() };
-    let mut query = url.query_pairs_mut();
-    query
-        .append_pair("action", event.action.name())
-        .append_pair("username", event.username.as_str())
-        .append_pair("path", &event.path)
-        .append_pair("local_file", if event.local_file { "true" } else { "false" });
+    let mut query = base.query().unwrap_or_default().to_owned();
+    append(&mut query, "action", event.action.name().as_bytes());
+    append(&mut query, "username", event.username.as_str().as_bytes());
+    append(&mut query, "path", event.path.as_bytes());
+    append(&mut query, "local_file", if event.local_file { b"true" } else { b"false" });
     let optional = [
-        ("target_path", &event.target_path),
-        ("ssh_cmd", &event.ssh_command),
-        ("file_size", &size),
+        ("target_path", event.target_path.as_bytes()),
+        ("ssh_cmd", event.ssh_command.as_bytes()),
+        ("file_size", size.as_bytes()),
     ];
     for (name, value) in optional.into_iter().filter(|(_, value)| !value.is_empty()) {
-        query.append_pair(name, value);
+        append(&mut query, name, value);
     }
-    drop(query);
+    let mut url = base.clone();
+    url.set_query(Some(&query));
     url
+}
+
+fn append(query: &mut String, name: &str, value: &[u8]) {
+    if !query.is_empty() {
+        query.push('&');
+    }
+    query.push_str(name);
+    query.push('=');
+    query.extend(form_urlencoded::byte_serialize(value));
 }

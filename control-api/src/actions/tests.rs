@@ -15,7 +15,7 @@ fn file_event(id: &str) -> FileEvent {
         action: FileAction::Upload,
         username: Username::stored("bob & co"),
         path: "/srv/bob/a b&c=é.txt".into(),
-        target_path: String::new(),
+        target_path: "".into(),
         ssh_command: String::new(),
         file_size: 5,
         local_file: true,
@@ -130,6 +130,27 @@ async fn a_file_event_is_a_get_with_a_query_and_is_sent_once() {
     ];
     assert!(line.starts_with("GET /hook?"));
     assert_eq!(pairs, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    actions.shutdown(PATIENT).await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf8_goes_into_the_query_byte_for_byte() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook#part", listener.local_addr().unwrap());
+    let actions = Actions::start(&config(&["rename"], "", &url), &ActionsConfig::default());
+    actions
+        .file_changed(FileEvent {
+            action: FileAction::Rename,
+            path: b"/srv/caf\xe9 &=+%#".to_vec().into(),
+            target_path: b"/srv/\xff".to_vec().into(),
+            ..file_event("1")
+        })
+        .unwrap();
+    let request = receive(listener).await;
+    let line = request.lines().next().unwrap();
+    let expected = "GET /hook?action=rename&username=bob+%26+co&path=%2Fsrv%2Fcaf%E9+%26%3D%2B%25%23\
+        &local_file=true&target_path=%2Fsrv%2F%FF&file_size=5 HTTP/1.1";
+    assert_eq!(line, expected);
     actions.shutdown(PATIENT).await;
 }
 

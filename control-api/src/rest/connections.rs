@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use ferryd_control_plane::{ConnectionId, SessionStatus, TransferStatus};
 use ferryd_domain::FaultKind;
+use ferryd_domain::raw_path::base64_unless_text;
 use ferryd_rest::{ConnectionStatus, Transfer};
 
 use super::RestState;
@@ -51,7 +52,8 @@ fn address(address: SocketAddr) -> String {
 fn transfer(transfer: TransferStatus) -> Transfer {
     Transfer {
         operation_type: transfer.direction.name().to_owned(),
-        path: transfer.path,
+        path_base64: base64_unless_text(transfer.path.as_bytes()),
+        path: transfer.path.to_text().into_owned(),
         start_time: transfer.started_at,
         last_activity: transfer.last_activity,
         size: transfer.size,

@@ -29,6 +29,10 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), ".{1,12}", Just("\0ä\u{1F980}\n".to_owned())]
 }
 
+fn raw_path() -> impl Strategy<Value = RawPath> {
+    prop_oneof![text().prop_map(RawPath::from), vec(any::<u8>(), 0..12).prop_map(RawPath::from)]
+}
+
 fn secret() -> impl Strategy<Value = Secret<String>> {
     text().prop_map(Secret::new)
 }
@@ -212,7 +216,7 @@ pub(crate) fn lease() -> impl Strategy<Value = SessionLease> {
 
 fn transfer() -> impl Strategy<Value = TransferStatus> {
     let direction = select(vec![TransferDirection::Upload, TransferDirection::Download]);
-    (direction, text(), any::<[i64; 2]>(), any::<u64>()).prop_map(
+    (direction, raw_path(), any::<[i64; 2]>(), any::<u64>()).prop_map(
         |(direction, path, [started_at, last_activity], size)| TransferStatus {
             direction,
             path,
@@ -307,7 +311,7 @@ pub(crate) fn usage_change() -> impl Strategy<Value = UsageChange> {
 }
 
 pub(crate) fn file_event() -> impl Strategy<Value = FileEvent> {
-    let texts = (text(), text(), text(), text());
+    let texts = (text(), raw_path(), raw_path(), text());
     (texts, name(), select(FileAction::ALL.to_vec()), any::<i64>(), any::<bool>()).prop_map(
         |((id, path, target_path, ssh_command), username, action, file_size, local_file)| {
             FileEvent {

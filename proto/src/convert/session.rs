@@ -9,7 +9,7 @@ use ferryd_control_plane::{
 use ferryd_domain::Fault;
 
 use super::login::method;
-use super::{address, bad_message, list, required, username};
+use super::{address, bad_message, list, received_path, required, sent_path, username};
 use crate::wire;
 
 impl From<SessionStart> for wire::SessionStart {
@@ -158,9 +158,11 @@ impl TryFrom<wire::TransferDirection> for TransferDirection {
 
 impl From<TransferStatus> for wire::TransferStatus {
     fn from(status: TransferStatus) -> Self {
+        let (path, path_bytes) = sent_path(status.path);
         Self {
             direction: wire::TransferDirection::from(status.direction).into(),
-            path: Some(status.path),
+            path,
+            path_bytes,
             started_at: Some(status.started_at),
             last_activity: Some(status.last_activity),
             size: Some(status.size),
@@ -176,7 +178,7 @@ impl TryFrom<wire::TransferStatus> for TransferStatus {
             .map_err(|error| bad_message("unknown transfer direction".to_owned()).because(error))?;
         Ok(Self {
             direction: direction.try_into()?,
-            path: required(status.path, "path")?,
+            path: received_path(status.path, status.path_bytes, "path")?,
             started_at: required(status.started_at, "started_at")?,
             last_activity: required(status.last_activity, "last_activity")?,
             size: required(status.size, "size")?,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ferryd_control_plane::TransferDirection;
-use ferryd_domain::{EventId, Fault, FaultKind, FileAction, FileEvent, VirtualPath};
+use ferryd_domain::{EventId, Fault, FaultKind, FileAction, FileEvent, RawPath, VirtualPath};
 use ferryd_storage::Place;
 use ferryd_telemetry::Direction;
 use ferryd_telemetry::metrics::{self, Outcome};
@@ -24,8 +24,8 @@ pub(super) struct Audit<'a> {
 /// A command that succeeded.
 pub(super) struct Command {
     pub sender: CommandSender,
-    pub path: String,
-    pub target: String,
+    pub path: RawPath,
+    pub target: RawPath,
     pub mode: Option<u32>,
     pub owner: (i64, i64),
     pub times: (Option<SystemTime>, Option<SystemTime>),
@@ -34,19 +34,12 @@ pub(super) struct Command {
 impl Command {
     /// Returns a command on one path.
     pub fn at(sender: CommandSender, place: &dyn Place) -> Self {
-        Self::between(sender, &place.real_path(), "")
+        Self::between(sender, place.real_path(), RawPath::default())
     }
 
     /// Returns a command with a source and a target.
-    pub fn between(sender: CommandSender, path: &str, target: &str) -> Self {
-        Self {
-            sender,
-            path: path.to_owned(),
-            target: target.to_owned(),
-            mode: None,
-            owner: (-1, -1),
-            times: (None, None),
-        }
+    pub fn between(sender: CommandSender, path: RawPath, target: RawPath) -> Self {
+        Self { sender, path, target, mode: None, owner: (-1, -1), times: (None, None) }
     }
 }
 
@@ -57,8 +50,8 @@ impl Audit<'_> {
         records::command(&CommandRecord {
             sender: command.sender,
             username: self.shared.account.username.as_str(),
-            file_path: &command.path,
-            target_path: &command.target,
+            file_path: command.path.as_bytes(),
+            target_path: command.target.as_bytes(),
             filemode: &filemode,
             uid: command.owner.0,
             gid: command.owner.1,
@@ -72,7 +65,7 @@ impl Audit<'_> {
 
     /// Writes the record and the event of an SSH command. `shown` is the path as the client gave
     /// it, `place` where it leads.
-    pub fn ssh_command(&self, name: &str, line: &str, shown: &str, place: Option<&dyn Place>) {
+    pub fn ssh_command(&self, name: &str, line: &str, shown: &[u8], place: Option<&dyn Place>) {
         records::command(&CommandRecord {
             sender: CommandSender::SshCommand,
             username: self.shared.account.username.as_str(),
@@ -105,7 +98,7 @@ impl Audit<'_> {
             elapsed: finished.elapsed,
             size_bytes: finished.bytes,
             username: self.shared.account.username.as_str(),
-            file_path: &path,
+            file_path: path.as_bytes(),
             connection_id: &self.shared.connection.0,
             protocol: self.protocol.name(),
         });
@@ -167,8 +160,8 @@ impl Audit<'_> {
             id: EventId(context.ids.next()),
             action,
             username: self.shared.account.username.clone(),
-            path: String::new(),
-            target_path: String::new(),
+            path: RawPath::default(),
+            target_path: RawPath::default(),
             ssh_command: String::new(),
             file_size: 0,
             local_file: self.shared.storage.capabilities().local,

@@ -39,12 +39,8 @@ impl UserFiles {
         let place = self.place(&permit, Links::Keep).await?;
         place.make_symlink(&target).await?;
         let shown = self.shared.storage.locate(&target, Links::Keep).await;
-        let target = shown.map_or_else(|_| target.to_text(), |place| place.real_path());
-        self.audit().command(&Command::between(
-            CommandSender::Symlink,
-            &target,
-            &place.real_path(),
-        ));
+        let target = shown.map_or_else(|_| (&target).into(), |place| place.real_path());
+        self.audit().command(&Command::between(CommandSender::Symlink, target, place.real_path()));
         Ok(())
     }
 
@@ -78,8 +74,8 @@ impl UserFiles {
         room.settle(delta).await;
         self.audit().command(&Command::between(
             CommandSender::Symlink,
-            &source.real_path(),
-            &target.real_path(),
+            source.real_path(),
+            target.real_path(),
         ));
         Ok(())
     }

@@ -62,7 +62,7 @@ impl UserFiles {
         self.account_for(delta).await;
         let audit = self.audit();
         let (old, new) = (source.real_path(), target.real_path());
-        audit.command(&Command::between(CommandSender::Rename, &old, &new));
+        audit.command(&Command::between(CommandSender::Rename, old, new));
         audit.event(FileAction::Rename, source.as_ref(), Some(target.as_ref()), 0);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use ferryd_control_plane::TransferDirection;
-use ferryd_domain::{Fault, Operation, VirtualPath};
+use ferryd_domain::{Fault, Operation, RawPath, VirtualPath};
 use ferryd_storage::{Entry, Links, Place, ReadHandle, SetAttributes};
 
 use super::UserFiles;
@@ -37,7 +37,7 @@ impl fmt::Debug for Download {
 impl UserFiles {
     pub(super) async fn try_open_read(&self, raw: &[u8]) -> Result<Download, Fault> {
         let mut download = self.try_open_unlisted(raw).await?;
-        let path = download.path.to_text();
+        let path = RawPath::from(&download.path);
         download.progress = Some(self.shared.transfers.start(TransferDirection::Download, path));
         Ok(download)
     }

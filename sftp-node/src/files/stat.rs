@@ -39,8 +39,8 @@ impl UserFiles {
             Some(path) => self.shared.storage.locate(path, Links::Keep).await.ok(),
             None => None,
         };
-        let shown = path.map(VirtualPath::to_text).unwrap_or_default();
-        self.audit().ssh_command(name, line, &shown, place.as_deref());
+        let shown = path.map(VirtualPath::as_bytes).unwrap_or_default();
+        self.audit().ssh_command(name, line, shown, place.as_deref());
     }
 
     pub(super) async fn try_space(&self, raw: &[u8]) -> Result<Space, Fault> {

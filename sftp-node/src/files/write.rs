@@ -171,7 +171,7 @@ impl UserFiles {
     ) -> Upload {
         let resumes = flags.append && !flags.truncate;
         Upload {
-            progress: self.shared.transfers.start(TransferDirection::Upload, path.to_text()),
+            progress: self.shared.transfers.start(TransferDirection::Upload, (&path).into()),
             files: self.clone(),
             handle: started.handle,
             place,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
-use ferryd_domain::{Fault, VirtualPath};
+use ferryd_domain::{Fault, RawPath, VirtualPath};
 
 use crate::{Entry, Listing, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
 
@@ -17,7 +17,7 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     fn path(&self) -> &VirtualPath;
 
     /// Returns the path for logs and actions: on a disk, or the key of an object.
-    fn real_path(&self) -> String;
+    fn real_path(&self) -> RawPath;
 
     /// Returns the attributes of the entry.
     ///

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ferryd_domain::Username;
 use ferryd_domain::policy::LoginMethod;
+use ferryd_domain::{RawPath, Username};
 
 use crate::{ConnectionId, NodeId};
 
@@ -97,7 +97,7 @@ pub struct TransferStatus {
     /// Which way.
     pub direction: TransferDirection,
     /// The path as the client sees it.
-    pub path: String,
+    pub path: RawPath,
     /// Unix milliseconds.
     pub started_at: i64,
     /// Unix milliseconds.

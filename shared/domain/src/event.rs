@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Username};
+use crate::{Account, RawPath, Username};
 
 /// Identifies one event over all nodes and restarts, so that it may be sent twice without harm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,9 +55,9 @@ pub struct FileEvent {
     /// Who did it.
     pub username: Username,
     /// Full path on the node, or object key; empty for commands without a path.
-    pub path: String,
+    pub path: RawPath,
     /// Where a renamed file went.
-    pub target_path: String,
+    pub target_path: RawPath,
     /// Bare name of the SSH command.
     pub ssh_command: String,
     /// Bytes: final size of an upload, bytes sent of a download, size of a removed file.

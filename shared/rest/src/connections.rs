@@ -32,8 +32,11 @@ pub struct ConnectionStatus {
 pub struct Transfer {
     /// `upload` or `download`.
     pub operation_type: String,
-    /// As the client sees it.
+    /// As the client sees it; U+FFFD stands for bytes that are not UTF-8.
     pub path: String,
+    /// The bytes of the path in base64, left out when `path` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_base64: Option<String>,
     /// When it began.
     pub start_time: i64,
     /// When something last happened.

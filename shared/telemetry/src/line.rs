@@ -1,6 +1,9 @@
 //! One log line: a JSON object whose fields keep the order in which they are added.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+
+use ferryd_domain::raw_path::base64_unless_text;
 
 use crate::{clock, sink};
 
@@ -83,6 +86,15 @@ impl RecordValue for &str {
     }
 }
 
+/// A field that is left out when there is nothing to say.
+impl RecordValue for Option<&str> {
+    fn put(self, line: &mut Line<'_>, key: &str) {
+        if let Some(text) = self {
+            line.text(key, text);
+        }
+    }
+}
+
 macro_rules! plain_values {
     ($($kind:ty),+) => {
         $(impl RecordValue for $kind {
@@ -94,6 +106,32 @@ macro_rules! plain_values {
 }
 
 plain_values!(u16, u64, i64);
+
+/// A path as a log line shows it: a text, and the bytes in base64 when the text is not exact.
+pub(crate) struct LoggedPath<'a> {
+    text: Cow<'a, str>,
+    base64: Option<String>,
+}
+
+impl<'a> LoggedPath<'a> {
+    pub(crate) fn new(path: &'a [u8]) -> Self {
+        let text = String::from_utf8_lossy(path);
+        // The replaced text is a new one, so most paths are not looked at twice.
+        let base64 = match text {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(_) => base64_unless_text(path),
+        };
+        Self { text, base64 }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn base64(&self) -> Option<&str> {
+        self.base64.as_deref()
+    }
+}
 
 fn escape(out: &mut Vec<u8>, value: &str) {
     // Writing to memory cannot fail, and a text always has a JSON form.

@@ -25,7 +25,7 @@ fn write_all_kinds() {
         elapsed: Duration::from_millis(12),
         size_bytes: 34,
         username: "bob\"\n",
-        file_path: "/srv/bob/a",
+        file_path: b"/srv/bob/a",
         connection_id: "c1",
         protocol: "SFTP",
     });

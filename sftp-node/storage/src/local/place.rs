@@ -4,7 +4,7 @@
 use std::any::Any;
 
 use async_trait::async_trait;
-use ferryd_domain::{Fault, VirtualPath};
+use ferryd_domain::{Fault, RawPath, VirtualPath};
 
 use super::lister::Lister;
 use super::reader::{OpenFile, Reader};
@@ -55,7 +55,7 @@ impl Place for LocalPlace {
         self.spot.path()
     }
 
-    fn real_path(&self) -> String {
+    fn real_path(&self) -> RawPath {
         self.spot.real_path()
     }
 

@@ -4,7 +4,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use ferryd_domain::{Fault, VirtualPath};
+use ferryd_domain::{Fault, RawPath, VirtualPath};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
@@ -57,8 +57,8 @@ impl Spot {
     }
 
     /// Returns the path on the disk.
-    pub(super) fn real_path(&self) -> String {
-        String::from_utf8_lossy(&self.root.real_path_of(self.path.as_bytes())).into_owned()
+    pub(super) fn real_path(&self) -> RawPath {
+        self.root.real_path_of(self.path.as_bytes()).into()
     }
 
     pub(super) fn raw_stat(&self) -> rustix::io::Result<Stat> {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use ferryd_domain::{Fault, FaultKind, VirtualPath};
+use ferryd_domain::{Fault, FaultKind, RawPath, VirtualPath};
 
 use super::handles::{MemoryListing, MemoryReader, MemoryWriter};
 use super::tree::{Content, Inode, SharedTree, TOP, Tree, fault};
@@ -60,8 +60,8 @@ impl Place for MemoryPlace {
         &self.path
     }
 
-    fn real_path(&self) -> String {
-        self.path.to_text()
+    fn real_path(&self) -> RawPath {
+        (&self.path).into()
     }
 
     async fn stat(&self) -> Result<Entry, Fault> {

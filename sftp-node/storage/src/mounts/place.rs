@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ferryd_domain::{Fault, VirtualPath};
+use ferryd_domain::{Fault, RawPath, VirtualPath};
 
 use super::MountTable;
 use super::listing::MountedListing;
@@ -44,7 +44,7 @@ impl Place for MountedPlace {
         &self.path
     }
 
-    fn real_path(&self) -> String {
+    fn real_path(&self) -> RawPath {
         self.inner.real_path()
     }
 

@@ -81,7 +81,7 @@ pub async fn reports_and_events_are_taken(fixture: &dyn Fixture) {
         action: FileAction::Upload,
         username: bob(),
         path: "/srv/bob/f".into(),
-        target_path: String::new(),
+        target_path: "".into(),
         ssh_command: String::new(),
         file_size: 1,
         local_file: true,

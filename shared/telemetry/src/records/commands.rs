@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::write_record;
 use crate::clock;
+use crate::line::LoggedPath;
 
 /// What a command record tells of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,9 +55,9 @@ pub struct CommandRecord<'a> {
     /// Whose.
     pub username: &'a str,
     /// Path in the file system (of an SSH command: as the client gave it).
-    pub file_path: &'a str,
+    pub file_path: &'a [u8],
     /// Second path of a rename or link, else empty.
-    pub target_path: &'a str,
+    pub target_path: &'a [u8],
     /// Permission bits like `-rw-------`, else empty.
     pub filemode: &'a str,
     /// New owner, else -1.
@@ -80,8 +81,8 @@ impl Default for CommandRecord<'_> {
         Self {
             sender: CommandSender::default(),
             username: "",
-            file_path: "",
-            target_path: "",
+            file_path: b"",
+            target_path: b"",
             filemode: "",
             uid: -1,
             gid: -1,
@@ -96,12 +97,16 @@ impl Default for CommandRecord<'_> {
 
 /// Writes a command record.
 pub fn command(record: &CommandRecord<'_>) {
+    let file_path = LoggedPath::new(record.file_path);
+    let target_path = LoggedPath::new(record.target_path);
     write_record!(
         info, "command",
         sender: record.sender.name(),
         username: record.username,
-        file_path: record.file_path,
-        target_path: record.target_path,
+        file_path: file_path.text(),
+        file_path_base64: file_path.base64(),
+        target_path: target_path.text(),
+        target_path_base64: target_path.base64(),
         filemode: record.filemode,
         uid: record.uid,
         gid: record.gid,
