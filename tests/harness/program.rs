@@ -2,14 +2,31 @@
 //! it ended well: exit status 0 and no panic in what it wrote.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::PipeReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::binaries::binary;
 use crate::terminal::Terminal;
 
 const END: Duration = Duration::from_secs(20);
+
+/// Whose children orphaned processes become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orphans {
+    /// Of the init process of the machine.
+    #[default]
+    GoToInit,
+    /// Of the program, as if it were the init process of a container.
+    GoToProgram,
+}
+
+/// Makes itself a subreaper (`PR_SET_CHILD_SUBREAPER`, prctl(2)) and becomes another program.
+const SUBREAPER: &str = "import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])";
 
 /// A running program.
 #[derive(Debug)]
@@ -24,10 +41,13 @@ pub struct Program {
 
 impl Program {
     /// Starts `NAME serve` with the configuration `ferryd.json` of a folder.
-    pub fn start(name: &'static str, folder: &Path, terminal: Terminal) -> Self {
+    pub fn start(name: &'static str, folder: &Path, terminal: Terminal, orphans: Orphans) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = folder.join(format!("{name}.out"));
-        let (mut command, unread) = terminal.command(name, &output);
+        let (mut command, unread) = match orphans {
+            Orphans::GoToInit => terminal.command(name, &output),
+            Orphans::GoToProgram => (subreaper(name, &output), None),
+        };
         let child = command
             .args(["serve", "-c"])
             .arg(folder)
@@ -152,6 +172,15 @@ impl Drop for Program {
             self.stop();
         }
     }
+}
+
+/// Returns a command that runs a program of ours as a subreaper.
+fn subreaper(name: &str, file: &Path) -> Command {
+    let output = File::options().create(true).append(true).open(file).unwrap();
+    let mut command = Command::new("python3");
+    command.args(["-c", SUBREAPER]).arg(binary(name));
+    command.stdout(output.try_clone().unwrap()).stderr(output);
+    command
 }
 
 fn read_lossy(path: &Path) -> String {

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::files::temporary_folder;
 use crate::keys::host_key;
 use crate::ports::free_port;
-use crate::program::Program;
+use crate::program::{Orphans, Program};
 use crate::terminal::Terminal;
 use crate::topology::Topology;
 use crate::wait::until;
@@ -34,6 +34,7 @@ pub struct Server {
     folder: TempDir,
     topology: Topology,
     terminal: Terminal,
+    orphans: Orphans,
 }
 
 impl Server {
@@ -44,15 +45,25 @@ impl Server {
 
     /// Starts a server with some settings changed: an object of sections.
     pub async fn with(topology: Topology, changes: Value) -> Self {
-        Self::prepared(topology, Terminal::File, changes).await
+        Self::prepared(topology, Terminal::File, Orphans::GoToInit, changes).await
     }
 
     /// Starts a server whose standard output and error are of a kind.
     pub async fn on(topology: Topology, terminal: Terminal) -> Self {
-        Self::prepared(topology, terminal, json!({})).await
+        Self::prepared(topology, terminal, Orphans::GoToInit, json!({})).await
     }
 
-    async fn prepared(topology: Topology, terminal: Terminal, changes: Value) -> Self {
+    /// Starts a server that gets the orphaned processes of its programs.
+    pub async fn with_orphans(topology: Topology, changes: Value) -> Self {
+        Self::prepared(topology, Terminal::File, Orphans::GoToProgram, changes).await
+    }
+
+    async fn prepared(
+        topology: Topology,
+        terminal: Terminal,
+        orphans: Orphans,
+        changes: Value,
+    ) -> Self {
         let folder = temporary_folder("server");
         let (sftp, http, telemetry) = (loopback(), loopback(), loopback());
         let mut config = default_config(sftp, http, loopback());
@@ -73,6 +84,7 @@ impl Server {
             folder,
             topology,
             terminal,
+            orphans,
         };
         server.start_control().await;
         server.start_node().await;
@@ -252,7 +264,12 @@ impl Server {
 
     async fn start_control(&mut self) {
         if self.topology == Topology::Split {
-            self.control = Some(Program::start("control-api", self.folder.path(), self.terminal));
+            self.control = Some(Program::start(
+                "control-api",
+                self.folder.path(),
+                self.terminal,
+                self.orphans,
+            ));
             self.wait_for_rest().await;
         }
     }
@@ -262,7 +279,7 @@ impl Server {
             Topology::Single => "ferryd",
             Topology::Split => "sftp-node",
         };
-        self.node = Some(Program::start(name, self.folder.path(), self.terminal));
+        self.node = Some(Program::start(name, self.folder.path(), self.terminal, self.orphans));
         self.wait_for_sftp().await;
         self.wait_for_rest().await;
     }

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use ferryd_domain::Fault;
+use ferryd_runtime::orphans;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -175,14 +176,14 @@ fn command(invocation: &Invocation, streams: Streams) -> Command {
 
 async fn spawn(command: &mut Command) -> std::io::Result<Child> {
     for _ in 1..BUSY_TRIES {
-        match command.spawn() {
+        match orphans::spawn(command) {
             Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
             result => return result,
         }
     }
-    command.spawn()
+    orphans::spawn(command)
 }
 
 async fn read_all(mut stdout: impl AsyncRead + Unpin, output: &mut Vec<u8>) -> Result<(), Fault> {

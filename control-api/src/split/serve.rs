@@ -25,6 +25,7 @@ async fn serve(
     let reloads = Requests::to_reload()?;
     ferryd_telemetry::reopen_on_request()?;
     ferryd_runtime::survive_meaningless();
+    ferryd_runtime::orphans::reap_orphans()?;
     limits::raise_open_files();
     let servers = Servers::bind(&settings, &options.config_dir).await?;
     let api = ControlApi::build(settings.into_parts(&options.config_dir)).await?;

@@ -31,6 +31,7 @@ async fn serve(
     let reloads = Requests::to_reload()?;
     ferryd_telemetry::reopen_on_request()?;
     ferryd_runtime::survive_meaningless();
+    ferryd_runtime::orphans::reap_orphans()?;
     limits::set_umask(settings.sftpd.umask_bits());
     limits::raise_open_files();
     let pages = Pages::bind(&settings.telemetry)?;

@@ -29,6 +29,7 @@ async fn serve(
     decline_reloads()?;
     ferryd_telemetry::reopen_on_request()?;
     ferryd_runtime::survive_meaningless();
+    ferryd_runtime::orphans::reap_orphans()?;
     limits::set_umask(settings.sftpd.umask_bits());
     limits::raise_open_files();
     let url = settings.control_plane.url.clone();

@@ -1,10 +1,11 @@
-//! Process plumbing: signals, listeners, supervised tasks, clocks, shared values, certificates.
+//! Process plumbing: signals, orphans, listeners, supervised tasks, clocks, shared values, certificates.
 //! Used by the binaries and by the servers they run; knows nothing of what is served.
 
 pub mod background;
 pub mod backoff;
 pub mod limits;
 pub mod listen;
+pub mod orphans;
 pub mod program;
 pub mod shared_values;
 pub mod signals;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{Server, loopback};
 use crate::files::temporary_folder;
-use crate::program::Program;
+use crate::program::{Orphans, Program};
 use crate::terminal::Terminal;
 use crate::topology::Topology;
 use crate::wait::until;
@@ -70,7 +70,12 @@ impl Server {
 
 impl Node {
     async fn start(&mut self) {
-        self.program = Some(Program::start("sftp-node", self.folder.path(), Terminal::File));
+        self.program = Some(Program::start(
+            "sftp-node",
+            self.folder.path(),
+            Terminal::File,
+            Orphans::GoToInit,
+        ));
         let address = self.sftp;
         until("SFTP of a node", async || TcpStream::connect(address).await.ok().map(drop)).await;
     }
