@@ -4,6 +4,7 @@
 mod command;
 mod http;
 mod queue;
+mod report;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Actions {
             return Ok(());
         }
         let id = event.id.clone();
-        self.files.put(event)?;
+        self.files.put(&Arc::new(event))?;
         handled.insert(&id);
         Ok(())
     }
@@ -88,16 +89,16 @@ impl AccountListener for Actions {
         if !self.account_actions.contains(&event.action) {
             return;
         }
-        let id = event.id.0.clone();
-        if self.accounts.put(event).is_err() {
-            tracing::warn!(sender = "actions", event = %id, "too many events wait, one is dropped");
+        let event = Arc::new(event);
+        if self.accounts.put(&event).is_err() {
+            self.accounts.0.iter().for_each(|queue| queue.drop_event(&event));
         }
     }
 }
 
 impl<E> Receivers<E>
 where
-    E: queue::Event,
+    E: report::Event,
     CommandReceiver: Receiver<E>,
     HttpReceiver: Receiver<E>,
 {
@@ -125,10 +126,10 @@ where
     }
 
     /// Puts an event into every queue or into none.
-    fn put(&self, event: E) -> Result<(), Fault> {
+    fn put(&self, event: &Arc<E>) -> Result<(), Fault> {
         let places: Result<Vec<_>, Fault> = self.0.iter().map(Queue::place).collect();
         for place in places? {
-            place.put(event.clone());
+            place.put(Arc::clone(event));
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ both_topologies!(
     the_end_of_the_server_names_each_notice_that_it_drops,
     a_service_that_is_away_is_tried_again,
     a_service_that_never_answers_delays_nobody,
+    a_notice_that_is_refused_is_logged_without_secrets,
+    a_program_that_fails_is_logged_with_its_event,
 );
 
 /// A program that is told of uploads.
@@ -164,4 +166,87 @@ async fn a_service_that_never_answers_delays_nobody(topology: Topology) {
             ferryd_tests::wait::soon("a notice", listener.accept()).await.unwrap();
         answer(&mut stream).await;
     }
+}
+
+/// Answers every request with a status until it is dropped.
+fn refuse(listener: TcpListener, status: &'static str) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let _ = stream.read(&mut request).await;
+            let reply =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(reply.as_bytes()).await;
+        }
+    })
+}
+
+/// Waits for the record of a failed action of a kind.
+async fn failed(server: &Server, action: &str) -> Value {
+    until("the record of the action", async || {
+        let mut records = told_of_actions(server).into_iter();
+        records.find(|r| r["message"] == "an action failed" && r["action"] == action)
+    })
+    .await
+}
+
+async fn a_notice_that_is_refused_is_logged_without_secrets(topology: Topology) {
+    for status in ["404 Not Found", "500 Internal Server Error"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let url = format!("http://name:hidden1@{host}/hidden2?token=hidden3");
+        let _service = refuse(listener, status);
+        let actions = |name: &str| json!({ "execute_on": [name], "http_notification_url": url });
+        let changes = json!({
+            "sftpd": { "actions": actions("upload") },
+            "data_provider": { "actions": actions("add") },
+        });
+        let server = Server::with(topology, changes).await;
+        let alice = server.user("alice").await;
+        upload(&mut server.sftp_of(&alice).await, 1).await;
+        let path = server.home_of("alice").canonicalize().unwrap().join("file-0");
+        for (action, path) in [("add", ""), ("upload", path.to_str().unwrap())] {
+            let record = failed(&server, action).await;
+            assert_eq!(record["level"], "warn");
+            assert_eq!(
+                (&record["username"], &record["file_path"]),
+                (&json!("alice"), &json!(path))
+            );
+            assert_eq!(record["host"], json!(host), "{record}");
+            assert_eq!(record["status"].to_string(), status[..3], "{record}");
+            assert_eq!(record["attempt"], 1);
+            assert!(!record["event"].as_str().unwrap().is_empty());
+            assert!(!record.to_string().contains("hidden"), "{record}");
+        }
+        until("the metrics", async || {
+            let errors = server.metric("sftpgo_action_notification_errors_total").await?;
+            ((errors - 2.0).abs() < 0.1).then_some(())
+        })
+        .await;
+        assert_eq!(server.metric("sftpgo_action_notifications_total").await, Some(0.0));
+    }
+}
+
+async fn a_program_that_fails_is_logged_with_its_event(topology: Topology) {
+    let script = Script::new("exit 3");
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{address}/hidden");
+    let (server, alice) = start(topology, Some(&script), &url).await;
+    upload(&mut server.sftp_of(&alice).await, 1).await;
+    let records = until("a record per attempt", async || {
+        let records = told_of_actions(&server);
+        let away =
+            records.iter().any(|r| r["host"] == json!(address.to_string()) && r["attempt"] == 2);
+        (away && records.iter().any(|r| r["program"] != "")).then_some(records)
+    })
+    .await;
+    let program = records.iter().find(|r| r["program"] != "").unwrap();
+    assert_eq!(program["program"], json!(script.path()), "{program}");
+    assert_eq!((&program["username"], &program["host"]), (&json!("alice"), &json!("")));
+    assert!(program["file_path"].as_str().unwrap().ends_with("/file-0"), "{program}");
+    assert!(program["error"].as_str().unwrap().contains("exit status: 3"), "{program}");
+    let away = records.iter().find(|r| r["host"] != "").unwrap();
+    assert_eq!((&away["attempt"], &away["status"]), (&json!(1), &json!(-1)), "{away}");
+    assert!(!away["error"].as_str().unwrap().is_empty() && !away.to_string().contains("hidden"));
+    assert_eq!(server.metric("sftpgo_action_command_errors_total").await, Some(1.0));
 }

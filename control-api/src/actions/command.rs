@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use ferryd_domain::{Account, AccountEvent, Fault, FileEvent, RawPath};
 
 use super::queue::Receiver;
+use super::report::{Destination, Event, Failure, failed, succeeded};
 use crate::programs::{Invocation, Programs, check_program};
 
 const FILE_LIMIT: Duration = Duration::from_secs(30);
@@ -18,27 +19,47 @@ const ACCOUNT_LIMIT: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct CommandReceiver {
     program: PathBuf,
+    name: String,
     programs: Programs,
 }
 
 impl CommandReceiver {
     pub(super) fn new(program: &str, programs: Programs) -> Result<Self, Fault> {
         check_program(Path::new(program))?;
-        Ok(Self { program: program.into(), programs })
+        Ok(Self { program: program.into(), name: program.to_owned(), programs })
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination::Program(&self.name)
+    }
+
+    async fn run(&self, event: &impl Event, invocation: &Invocation) {
+        match self.programs.run(invocation).await {
+            Ok(()) => succeeded(self.destination()),
+            Err(fault) => failed(event, self.destination(), 1, &Failure::Fault(fault)),
+        }
     }
 }
 
 #[async_trait]
 impl Receiver<FileEvent> for CommandReceiver {
-    async fn tell(&self, event: &FileEvent) -> Result<(), Fault> {
-        self.programs.run(&file_invocation(&self.program, event)).await
+    fn destination(&self) -> Destination<'_> {
+        self.destination()
+    }
+
+    async fn tell(&self, event: &FileEvent) {
+        self.run(event, &file_invocation(&self.program, event)).await;
     }
 }
 
 #[async_trait]
 impl Receiver<AccountEvent> for CommandReceiver {
-    async fn tell(&self, event: &AccountEvent) -> Result<(), Fault> {
-        self.programs.run(&account_invocation(&self.program, event)).await
+    fn destination(&self) -> Destination<'_> {
+        self.destination()
+    }
+
+    async fn tell(&self, event: &AccountEvent) {
+        self.run(event, &account_invocation(&self.program, event)).await;
     }
 }
 

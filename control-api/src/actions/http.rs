@@ -1,13 +1,15 @@
-//! Calls an HTTP service for each event: GET for files, POST for accounts. The answer is ignored.
+//! Calls an HTTP service for each event: GET for files, POST for accounts. Of the answer only the
+//! status counts, for the log.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ferryd_domain::{AccountEvent, Fault, FileEvent};
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::queue::Receiver;
+use super::report::{Destination, Event, Failure, failed, host_of, succeeded};
 
 /// For an event, tries included.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -19,6 +21,7 @@ const PAUSES: [Duration; 3] =
 #[derive(Debug)]
 pub(super) struct HttpReceiver {
     url: Url,
+    host: String,
     client: Client,
 }
 
@@ -35,48 +38,88 @@ impl HttpReceiver {
             .timeout(LIMIT)
             .build()
             .map_err(|error| Fault::internal("HTTP client").because(error))?;
-        Ok(Self { url, client })
+        Ok(Self { host: host_of(&url), url, client })
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination::Host(&self.host)
     }
 
     /// Sends a request, again when the service could not be reached.
-    async fn send(&self, request: RequestBuilder) -> Result<(), Fault> {
+    async fn send(&self, event: &impl Event, request: impl Fn() -> RequestBuilder) {
         let deadline = Instant::now() + LIMIT;
-        for pause in PAUSES {
-            match attempt(&request, deadline).await {
-                Err(error) if error.is_connect() && Instant::now() + pause < deadline => {
-                    tokio::time::sleep(pause).await;
-                }
-                result => return result.map_err(unreachable),
-            }
+        let mut pauses = PAUSES.into_iter();
+        let mut number = 1;
+        loop {
+            let failure = match attempt(request(), deadline).await {
+                Ok(status) if status.is_success() => return succeeded(self.destination()),
+                Ok(status) => Attempt::Answered(status),
+                Err(error) => Attempt::Broken(error),
+            };
+            let may_repeat = failure.was_not_sent();
+            failed(event, self.destination(), number, &failure.into());
+            let pause = pauses.next().filter(|pause| Instant::now() + *pause < deadline);
+            let Some(pause) = pause.filter(|_| may_repeat) else { return };
+            tokio::time::sleep(pause).await;
+            number += 1;
         }
-        attempt(&request, deadline).await.map_err(unreachable)
     }
 }
 
-async fn attempt(request: &RequestBuilder, deadline: Instant) -> Result<(), reqwest::Error> {
-    let Some(request) = request.try_clone() else { return Ok(()) };
-    let left = deadline.saturating_duration_since(Instant::now());
-    request.timeout(left).send().await.map(drop)
+/// An attempt that was no success.
+enum Attempt {
+    Answered(StatusCode),
+    Broken(reqwest::Error),
 }
 
-fn unreachable(error: reqwest::Error) -> Fault {
-    // The address may hold a token in its query.
-    Fault::unavailable("HTTP notification").because(error.without_url())
+impl Attempt {
+    /// Tells whether no connection could be made.
+    fn was_not_sent(&self) -> bool {
+        matches!(self, Self::Broken(error) if error.is_connect())
+    }
+}
+
+impl From<Attempt> for Failure {
+    fn from(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::Answered(status) => Self::Status(status.as_u16()),
+            // The address may hold a token in its query.
+            Attempt::Broken(error) => {
+                Self::Fault(Fault::failed("no answer").because(error.without_url()))
+            }
+        }
+    }
+}
+
+/// Sends a request once and returns the status of the answer.
+async fn attempt(request: RequestBuilder, deadline: Instant) -> Result<StatusCode, reqwest::Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    request.timeout(left).send().await.map(|answer| answer.status())
 }
 
 #[async_trait]
 impl Receiver<FileEvent> for HttpReceiver {
-    async fn tell(&self, event: &FileEvent) -> Result<(), Fault> {
-        self.send(self.client.get(file_url(&self.url, event))).await
+    fn destination(&self) -> Destination<'_> {
+        self.destination()
+    }
+
+    async fn tell(&self, event: &FileEvent) {
+        let url = file_url(&self.url, event);
+        self.send(event, || self.client.get(url.clone())).await;
     }
 }
 
 #[async_trait]
 impl Receiver<AccountEvent> for HttpReceiver {
-    async fn tell(&self, event: &AccountEvent) -> Result<(), Fault> {
+    fn destination(&self) -> Destination<'_> {
+        self.destination()
+    }
+
+    async fn tell(&self, event: &AccountEvent) {
         let mut url = self.url.clone();
         url.query_pairs_mut().append_pair("action", event.action.name());
-        self.send(self.client.post(url).json(&event.account.without_secrets())).await
+        let body = event.account.without_secrets();
+        self.send(event, || self.client.post(url.clone()).json(&body)).await;
     }
 }
 

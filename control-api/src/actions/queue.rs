@@ -6,57 +6,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ferryd_domain::{AccountEvent, EventId, Fault, FileEvent};
+use ferryd_domain::Fault;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::report::{Destination, Event, log_dropped};
+
 /// Events that may wait for one receiver.
 const QUEUE: usize = 10_000;
-
-/// An event with an id.
-pub(super) trait Event: Clone + fmt::Debug + Send + Sync + 'static {
-    /// Returns the id for the log.
-    fn id(&self) -> &EventId;
-}
-
-impl Event for FileEvent {
-    fn id(&self) -> &EventId {
-        &self.id
-    }
-}
-
-impl Event for AccountEvent {
-    fn id(&self) -> &EventId {
-        &self.id
-    }
-}
 
 /// Something that is told of events.
 #[async_trait]
 pub(super) trait Receiver<E>: fmt::Debug + Send + Sync + 'static {
-    /// Tells it, within its time limit.
-    async fn tell(&self, event: &E) -> Result<(), Fault>;
+    /// Returns what the log calls it.
+    fn destination(&self) -> Destination<'_>;
+
+    /// Tells it, within its time limit. Attempts that fail are logged and counted.
+    async fn tell(&self, event: &E);
 }
 
 /// A queue and its task.
 #[derive(Debug)]
 pub(super) struct Queue<E> {
-    sender: mpsc::Sender<E>,
+    sender: mpsc::Sender<Arc<E>>,
+    receiver: Arc<dyn Receiver<E>>,
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
-    open: Arc<Open>,
+    open: Arc<Open<E>>,
 }
 
 /// A place in a queue.
 pub(super) struct Place<'a, E> {
-    permit: mpsc::Permit<'a, E>,
-    open: &'a Open,
+    permit: mpsc::Permit<'a, Arc<E>>,
+    open: &'a Open<E>,
 }
 
 /// The events that are queued or being told, so that a shutdown can name what it drops.
-#[derive(Debug, Default)]
-struct Open(Mutex<BTreeMap<EventKey, usize>>);
+#[derive(Debug)]
+struct Open<E>(Mutex<BTreeMap<EventKey, (Arc<E>, usize)>>);
 
 type EventKey = String;
 
@@ -65,9 +53,9 @@ impl<E: Event> Queue<E> {
     pub(super) fn start(receiver: Arc<dyn Receiver<E>>, at_once: usize) -> Self {
         let (sender, events) = mpsc::channel(QUEUE);
         let (stop, stopped) = watch::channel(false);
-        let open = Arc::new(Open::default());
-        let work = empty(events, stopped, receiver, at_once, Arc::clone(&open));
-        Self { sender, stop, task: Mutex::new(Some(tokio::spawn(work))), open }
+        let open = Arc::new(Open(Mutex::default()));
+        let work = empty(events, stopped, Arc::clone(&receiver), at_once, Arc::clone(&open));
+        Self { sender, receiver, stop, task: Mutex::new(Some(tokio::spawn(work))), open }
     }
 
     /// Returns a place for an event.
@@ -75,6 +63,11 @@ impl<E: Event> Queue<E> {
         let permit =
             self.sender.try_reserve().map_err(|_| Fault::unavailable("too many events wait"))?;
         Ok(Place { permit, open: &self.open })
+    }
+
+    /// Logs an event that is not told, because the queues take no more.
+    pub(super) fn drop_event(&self, event: &E) {
+        log_dropped(event, self.receiver.destination(), "too many events wait, one is dropped");
     }
 
     /// Takes no more, waits this long for the rest and logs what is dropped then.
@@ -86,38 +79,40 @@ impl<E: Event> Queue<E> {
             task.abort();
             let _ = task.await;
         }
-        for event in self.open.0.lock().keys() {
-            tracing::warn!(sender = "actions", %event, "an event is dropped at the shutdown");
+        for (event, _) in self.open.0.lock().values() {
+            let destination = self.receiver.destination();
+            log_dropped(event.as_ref(), destination, "an event is dropped at the shutdown");
         }
     }
 }
 
 impl<E: Event> Place<'_, E> {
     /// Fills the place.
-    pub(super) fn put(self, event: E) {
-        *self.open.0.lock().entry(event.id().0.clone()).or_default() += 1;
+    pub(super) fn put(self, event: Arc<E>) {
+        let key = event.id().to_owned();
+        self.open.0.lock().entry(key).or_insert_with(|| (Arc::clone(&event), 0)).1 += 1;
         self.permit.send(event);
     }
 }
 
-impl Open {
-    fn done(&self, id: &EventId) {
+impl<E: Event> Open<E> {
+    fn done(&self, id: &str) {
         let mut events = self.0.lock();
-        if let Some(count) = events.get_mut(&id.0) {
+        if let Some((_, count)) = events.get_mut(id) {
             *count -= 1;
             if *count == 0 {
-                events.remove(&id.0);
+                events.remove(id);
             }
         }
     }
 }
 
 async fn empty<E: Event>(
-    mut events: mpsc::Receiver<E>,
+    mut events: mpsc::Receiver<Arc<E>>,
     mut stopped: watch::Receiver<bool>,
     receiver: Arc<dyn Receiver<E>>,
     at_once: usize,
-    open: Arc<Open>,
+    open: Arc<Open<E>>,
 ) {
     let mut running = JoinSet::new();
     loop {
@@ -133,11 +128,7 @@ async fn empty<E: Event>(
         let Some(event) = event else { break };
         let (receiver, open) = (Arc::clone(&receiver), Arc::clone(&open));
         running.spawn(async move {
-            if let Err(fault) = receiver.tell(&event).await {
-                tracing::warn!(
-                    sender = "actions", event = %event.id().0, error = %fault, "an action failed"
-                );
-            }
+            receiver.tell(&event).await;
             open.done(event.id());
         });
     }

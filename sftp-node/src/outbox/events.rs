@@ -83,7 +83,10 @@ fn log_lost(event: &FileEvent, fault: &Fault) {
     tracing::error!(
         sender = "sftpd",
         event = %event.id.0,
+        action = event.action.name(),
         username = %event.username,
+        file_path = %event.path,
+        target_path = %event.target_path,
         error = %fault,
         "an event is lost"
     );

@@ -87,6 +87,28 @@ pub fn http_request(status: u16) {
     });
 }
 
+/// Who is told of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionKind {
+    /// A program.
+    Command,
+    /// An HTTP service.
+    Notification,
+}
+
+/// Counts an attempt to tell of an event.
+pub fn action_finished(kind: ActionKind, outcome: Outcome) {
+    with(|counters| match kind {
+        ActionKind::Command => counters.action_commands.finished(outcome),
+        ActionKind::Notification => counters.action_notifications.finished(outcome),
+    });
+}
+
+/// Counts an event that an action is not told of.
+pub fn action_event_dropped() {
+    with(|counters| counters.action_events_dropped.inc());
+}
+
 /// A cloud storage whose calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloudStorage {
@@ -179,7 +201,12 @@ mod tests {
             .unwrap()
     }
 
-    const NAMES: [&str; 31] = [
+    const NAMES: [&str; 36] = [
+        "action_commands_total",
+        "action_command_errors_total",
+        "action_notifications_total",
+        "action_notification_errors_total",
+        "action_events_dropped_total",
         "dataprovider_availability",
         "active_connections",
         "uploads_total",

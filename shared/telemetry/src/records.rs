@@ -1,6 +1,7 @@
 //! One function per kind of log record, so that field names and their order cannot drift.
 //! Log readers and ban filters depend on both; `docs/log.md` shows every kind.
 
+mod actions;
 mod commands;
 mod connections;
 mod http;
@@ -10,6 +11,7 @@ mod transfers;
 use std::time::Duration;
 
 pub use crate::Direction;
+pub use actions::{ActionRecord, action};
 pub use commands::{CommandRecord, CommandSender, command};
 pub use connections::{
     ConnectionFailedRecord, LoginRecord, LogoutRecord, NO_AUTH_TRIED, connection_failed, login,

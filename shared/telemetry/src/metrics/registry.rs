@@ -19,6 +19,9 @@ pub(super) struct Counters {
     pub(super) active_connections: IntGauge,
     pub(super) transfers: TransferCounters,
     pub(super) ssh_commands: Counted,
+    pub(super) action_commands: Counted,
+    pub(super) action_notifications: Counted,
+    pub(super) action_events_dropped: IntCounter,
     pub(super) logins: LoginCounters,
     pub(super) password_logins: LoginCounters,
     pub(super) password_checks_refused: IntCounter,
@@ -106,6 +109,23 @@ impl Names {
                 ok: self.counter("ssh_commands_total", "SSH commands that succeeded")?,
                 errors: self.counter("ssh_command_errors_total", "SSH commands that failed")?,
             },
+            action_commands: Counted {
+                ok: self.counter("action_commands_total", "Action programs that succeeded")?,
+                errors: self
+                    .counter("action_command_errors_total", "Action programs that failed")?,
+            },
+            action_notifications: Counted {
+                ok: self.counter(
+                    "action_notifications_total",
+                    "Notifications that were answered with 2xx",
+                )?,
+                errors: self.counter(
+                    "action_notification_errors_total",
+                    "Notifications that were answered otherwise or not at all, per attempt",
+                )?,
+            },
+            action_events_dropped: self
+                .counter("action_events_dropped_total", "Events that an action was not told of")?,
             logins: self.logins("", "with any method")?,
             password_logins: self.logins("password_", "with a password")?,
             password_checks_refused: self.counter(
