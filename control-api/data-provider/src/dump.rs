@@ -1,7 +1,5 @@
 //! The format of backups and of the memory provider's file: `{"users":[...]}`.
 
-use std::collections::BTreeMap;
-
 use ferryd_domain::{Account, Fault};
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,23 +42,6 @@ fn user(mut value: Value) -> Result<Account, Fault> {
         .map_err(|error| Fault::invalid(format!("invalid user in the dump: {error}")))
 }
 
-/// Reads permissions of any age; what cannot be read grants nothing.
-pub(crate) fn parse_permissions(value: &Value) -> BTreeMap<String, Vec<String>> {
-    match value {
-        Value::Array(_) => names(value).map(|names| ("/".to_owned(), names)).into_iter().collect(),
-        Value::Object(directories) => directories
-            .iter()
-            .filter_map(|(path, value)| names(value).map(|names| (path.clone(), names)))
-            .collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => BTreeMap::new(),
-    }
-}
-
-/// A directory whose list cannot be read keeps its entry, else it would fall to its parent's.
-fn names(value: &Value) -> Option<Vec<String>> {
-    Some(serde_json::from_value(value.clone()).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +51,6 @@ mod tests {
         let dump = Dump::parse(br#"{"users":[{"username":"a","permissions":["list"]}]}"#).unwrap();
         let users: Vec<_> = dump.into_users().collect::<Result<_, _>>().unwrap();
         assert_eq!(users[0].permissions["/"], ["list"]);
-        assert_eq!(parse_permissions(&serde_json::json!(["list"]))["/"], ["list"]);
-    }
-
-    #[test]
-    fn an_unreadable_list_grants_nothing_instead_of_what_the_parent_grants() {
-        let parsed = parse_permissions(&serde_json::json!({"/": ["*"], "/secret": 5}));
-        assert!(parsed["/secret"].is_empty());
     }
 
     #[test]

@@ -74,6 +74,8 @@ impl TryFrom<wire::Account> for Account {
             last_login: required(account.last_login, "last_login")?,
             filters: part(account.filters, "filters")?,
             filesystem: part(account.filesystem, "filesystem")?,
+            // Such an account has no login, so it is never sent.
+            unreadable: Vec::new(),
         })
     }
 }

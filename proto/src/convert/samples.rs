@@ -153,6 +153,7 @@ pub(crate) fn account() -> impl Strategy<Value = Account> {
             last_login,
             filters,
             filesystem,
+            unreadable: Vec::new(),
         }
     })
 }

@@ -5,6 +5,7 @@ pub mod json;
 pub mod merge;
 pub mod normalize;
 pub mod public_key;
+pub mod stored;
 pub mod validate;
 
 use std::collections::BTreeMap;
@@ -87,6 +88,10 @@ pub struct Account {
     /// Where the files live.
     #[serde(deserialize_with = "object_or_default")]
     pub filesystem: StorageSettings,
+    /// Fields whose stored form is not understood; they have their defaults here. Such an account may
+    /// not log in and is not stored again before they are given: a lost filter lets more in.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default")]
+    pub unreadable: Vec<String>,
 }
 
 /// A directory outside of the home, shown at a virtual path.

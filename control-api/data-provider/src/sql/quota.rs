@@ -16,7 +16,10 @@ impl SqlProvider {
             .await
             .map_err(unavailable("read quota"))?
             .ok_or_else(no_user)?;
-        let counter = |index: usize| row.try_get(index).map_err(unavailable("read quota"));
+        let counter = |index: usize| row.try_get::<Option<i64>, _>(index);
+        // Counters below zero, put there by hand, would be room that nobody has.
+        let counter = |index| counter(index).map(|count| count.unwrap_or_default().max(0));
+        let counter = |index| counter(index).map_err(unavailable("read quota"));
         Ok(QuotaUsage { size: counter(0)?, files: counter(1)? })
     }
 

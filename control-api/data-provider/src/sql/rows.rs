@@ -1,69 +1,125 @@
-//! A row as an account. Lists and objects are JSON text; NULL or unparsable text counts as empty,
-//! and `permissions` may be the plain list of before 0.9.5.
+//! A row as an account. Lists and objects are JSON text. What cannot be read is named in the
+//! account, which then lets nobody in; see [`stored`].
 
+use ferryd_domain::account::stored::{self, Misread};
 use ferryd_domain::{Account, Fault, Secret, Username};
-use serde::de::DeserializeOwned;
-use sqlx::Row;
+use sqlx::{Decode, Row, Type};
 
 use super::Db;
 use super::fault::unavailable;
-use crate::dump::parse_permissions;
 
 type DbRow = <Db as sqlx::Database>::Row;
 
 /// Reads an account.
 ///
 /// # Errors
-/// `Unavailable` when a column is missing or has a type that cannot be read.
+/// `Unavailable` when a column is missing, and for a row without a readable name or id.
 pub(crate) fn account(row: &DbRow) -> Result<Account, Fault> {
-    read(row).map_err(unavailable("read user"))
+    let mut columns = Columns { row, unreadable: Vec::new() };
+    let mut account = columns.read().map_err(unavailable("read user"))?;
+    for misread in &columns.unreadable {
+        tracing::warn!(
+            sender = "data_provider",
+            username = %account.username,
+            field = misread.0,
+            reason = misread.1,
+            "a stored field is not understood, the account is refused"
+        );
+    }
+    account.unreadable = columns.unreadable.iter().map(|misread| misread.0.to_owned()).collect();
+    Ok(account)
 }
 
-fn read(row: &DbRow) -> Result<Account, sqlx::Error> {
-    Ok(Account {
-        id: row.try_get("id")?,
-        status: small(row, "status")?,
-        username: Username::stored(text(row, "username")?),
-        expiration_date: number(row, "expiration_date")?,
-        password: Secret::new(text(row, "password")?),
-        public_keys: json(row, "public_keys")?,
-        home_dir: text(row, "home_dir")?,
-        virtual_folders: json(row, "virtual_folders")?,
-        uid: small(row, "uid")?,
-        gid: small(row, "gid")?,
-        max_sessions: small(row, "max_sessions")?,
-        quota_size: number(row, "quota_size")?,
-        quota_files: number(row, "quota_files")?,
-        permissions: parse_permissions(&json(row, "permissions")?),
-        used_quota_size: number(row, "used_quota_size")?,
-        used_quota_files: number(row, "used_quota_files")?,
-        last_quota_update: number(row, "last_quota_update")?,
-        upload_bandwidth: number(row, "upload_bandwidth")?,
-        download_bandwidth: number(row, "download_bandwidth")?,
-        last_login: number(row, "last_login")?,
-        filters: json(row, "filters")?,
-        filesystem: json(row, "filesystem")?,
-    })
+/// The columns of a row, and those that were not understood, with the reason.
+struct Columns<'r> {
+    row: &'r DbRow,
+    unreadable: Vec<(&'static str, &'static str)>,
 }
 
-fn text(row: &DbRow, column: &str) -> Result<String, sqlx::Error> {
-    Ok(row.try_get::<Option<String>, _>(column)?.unwrap_or_default())
-}
+impl Columns<'_> {
+    fn read(&mut self) -> Result<Account, sqlx::Error> {
+        Ok(Account {
+            id: self.row.try_get("id")?,
+            status: self.small("status")?,
+            username: Username::stored(self.row.try_get::<String, _>("username")?),
+            expiration_date: self.number("expiration_date")?,
+            password: Secret::new(self.text("password")?),
+            public_keys: self.json("public_keys", stored::public_keys)?,
+            home_dir: self.text("home_dir")?,
+            virtual_folders: self.json("virtual_folders", stored::virtual_folders)?,
+            uid: self.small("uid")?,
+            gid: self.small("gid")?,
+            max_sessions: self.small("max_sessions")?,
+            quota_size: self.number("quota_size")?,
+            quota_files: self.number("quota_files")?,
+            permissions: self.json("permissions", stored::permissions)?,
+            used_quota_size: self.number("used_quota_size")?.max(0),
+            used_quota_files: self.number("used_quota_files")?.max(0),
+            last_quota_update: self.number("last_quota_update")?,
+            upload_bandwidth: self.number("upload_bandwidth")?,
+            download_bandwidth: self.number("download_bandwidth")?,
+            last_login: self.number("last_login")?,
+            filters: self.json("filters", stored::filters)?,
+            filesystem: self.json("filesystem", stored::filesystem)?,
+            unreadable: Vec::new(),
+        })
+    }
 
-fn number(row: &DbRow, column: &str) -> Result<i64, sqlx::Error> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or_default())
-}
+    /// Reads a text; SQLite keeps one that was written as bytes as bytes.
+    fn text(&mut self, column: &'static str) -> Result<String, sqlx::Error> {
+        if let Some(text) = self.typed::<String>(column)? {
+            return Ok(text);
+        }
+        let bytes = self.typed::<Vec<u8>>(column)?.unwrap_or_default();
+        Ok(String::from_utf8(bytes).unwrap_or_else(|_| self.misread(column, "not a text")))
+    }
 
-/// Numbers outside of the range were put there by hand; the nearest one keeps their meaning.
-fn small(row: &DbRow, column: &str) -> Result<i32, sqlx::Error> {
-    let wide = number(row, column)?.clamp(i32::MIN.into(), i32::MAX.into());
-    Ok(i32::try_from(wide).unwrap_or_default())
-}
+    /// Reads a number; SQLite keeps what is none in a column of numbers as it is.
+    fn number(&mut self, column: &'static str) -> Result<i64, sqlx::Error> {
+        if let Some(number) = self.typed::<Option<i64>>(column)? {
+            return Ok(number.unwrap_or_default());
+        }
+        let text = match self.typed::<f64>(column)? {
+            Some(number) => format!("{number}"),
+            None => self.text(column)?,
+        };
+        match text.trim() {
+            "" => Ok(0),
+            text => Ok(text.parse().unwrap_or_else(|_| self.misread(column, "not a whole number"))),
+        }
+    }
 
-fn json<T: DeserializeOwned + Default>(row: &DbRow, column: &str) -> Result<T, sqlx::Error> {
-    let text = row.try_get::<Option<String>, _>(column)?.unwrap_or_default();
-    // `null` inside a column counts as empty as well, hence the option.
-    Ok(serde_json::from_str::<Option<T>>(&text).ok().flatten().unwrap_or_default())
+    /// Numbers outside of the range were put there by hand; the nearest one keeps their meaning.
+    fn small(&mut self, column: &'static str) -> Result<i32, sqlx::Error> {
+        let wide = self.number(column)?.clamp(i32::MIN.into(), i32::MAX.into());
+        Ok(i32::try_from(wide).unwrap_or_default())
+    }
+
+    fn json<T: Default>(
+        &mut self,
+        column: &'static str,
+        read: fn(&str) -> Result<T, Misread>,
+    ) -> Result<T, sqlx::Error> {
+        let text = self.text(column)?;
+        Ok(read(&text).unwrap_or_else(|Misread(reason)| self.misread(column, reason)))
+    }
+
+    /// Returns the value of a column that may hold it, `None` when it holds another type.
+    fn typed<T>(&self, column: &'static str) -> Result<Option<T>, sqlx::Error>
+    where
+        T: for<'a> Decode<'a, Db> + Type<Db>,
+    {
+        match self.row.try_get::<T, _>(column) {
+            Ok(value) => Ok(Some(value)),
+            Err(sqlx::Error::ColumnDecode { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn misread<T: Default>(&mut self, column: &'static str, reason: &'static str) -> T {
+        self.unreadable.push((column, reason));
+        T::default()
+    }
 }
 
 /// Writes a list or object for its column.

@@ -55,6 +55,10 @@ async fn a_database_of_the_seed_opens_and_is_upgraded() {
         let null = provider.user_by_id(4).await.unwrap();
         assert!(null.password.expose().is_empty() && null.permissions.is_empty());
         assert_eq!(null.filesystem.s3config.bucket, "b");
+        assert_eq!(
+            (old.unreadable, null.unreadable),
+            (vec!["filters".to_owned()], vec!["permissions".to_owned()])
+        );
     }
 }
 

@@ -76,6 +76,7 @@ fn every_field_of_a_user_is_described() {
         password: ferryd_domain::Secret::new("x".into()),
         public_keys: vec![String::new()],
         virtual_folders: vec![ferryd_domain::VirtualFolder::default()],
+        unreadable: vec![String::new()],
         ..ferryd_domain::Account::default()
     };
     let fields = serde_json::to_value(&account).unwrap();

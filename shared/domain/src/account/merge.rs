@@ -21,6 +21,7 @@ pub fn merge(stored: &Account, body: &[u8]) -> Result<Account, Fault> {
     let Value::Object(mut base) = serde_json::to_value(stored).map_err(invalid_json)? else {
         return Err(Fault::internal("an account is no JSON object"));
     };
+    let unreadable = still_unreadable(stored, &overlay);
     lay_over(&mut base, overlay);
     let mut merged: Account = serde_json::from_value(Value::Object(base)).map_err(invalid_json)?;
     if merged.permissions.is_empty() {
@@ -28,7 +29,19 @@ pub fn merge(stored: &Account, body: &[u8]) -> Result<Account, Fault> {
     }
     merged.username = stored.username.clone();
     merged.keep_server_fields_of(stored);
+    merged.unreadable = unreadable;
     Ok(merged)
+}
+
+/// Returns the fields that the body does not give anew. An answer that is sent back as it was, with
+/// the name of the field under `unreadable`, gives nothing.
+fn still_unreadable(stored: &Account, body: &Map<String, Value>) -> Vec<String> {
+    let named = body.get("unreadable").and_then(Value::as_array);
+    let is_given = |field: &String| {
+        let sent_back = named.is_some_and(|names| names.iter().any(|name| name == field));
+        !sent_back && body.get(field).is_some_and(|value| !value.is_null())
+    };
+    stored.unreadable.iter().filter(|field| !is_given(field)).cloned().collect()
 }
 
 fn lay_over(base: &mut Map<String, Value>, overlay: Map<String, Value>) {
@@ -98,6 +111,21 @@ mod tests {
         let merged = merge(&stored, br#"{"filters":{"allowed_ip":null}}"#).unwrap();
         assert!(merged.filters.allowed_ip.is_empty());
         assert_eq!(merged.filters.file_extensions, stored.filters.file_extensions);
+    }
+
+    #[test]
+    fn a_field_that_is_not_understood_has_to_be_given_anew() {
+        let stored = Account { unreadable: vec!["filters".into()], ..stored() };
+        for body in [
+            r#"{"status":1}"#,
+            r#"{"filters":null}"#,
+            r#"{"unreadable":[]}"#,
+            r#"{"filters":{},"unreadable":["filters"]}"#,
+        ] {
+            assert_eq!(merge(&stored, body.as_bytes()).unwrap().unreadable, ["filters"], "{body}");
+        }
+        let given = br#"{"filters":{"denied_ip":["1.2.3.0/24"]}}"#;
+        assert!(merge(&stored, given).unwrap().unreadable.is_empty());
     }
 
     #[test]

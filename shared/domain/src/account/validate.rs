@@ -18,6 +18,12 @@ const MAX_PERMISSIONS: usize = 12;
 /// `InvalidInput` whose text names the field and the offending value.
 pub fn validate(account: &Account) -> Result<(), Fault> {
     Username::parse(account.username.as_str())?;
+    if let Some(field) = account.unreadable.first() {
+        return Err(Fault::invalid(format!(
+            "unreadable: the stored {field:?} is not understood; give it anew and leave \
+             \"unreadable\" out"
+        )));
+    }
     if account.home_dir.is_empty() {
         return Err(Fault::invalid("home_dir is mandatory"));
     }

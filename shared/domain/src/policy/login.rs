@@ -48,8 +48,12 @@ pub fn refused(reason: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
 /// Checks what counts before a credential is looked at. `now` is Unix time in milliseconds.
 ///
 /// # Errors
-/// `Unauthenticated` for a disabled or expired account.
+/// `Unauthenticated` for a disabled or expired account, and for one that is not understood.
 pub fn check_account(account: &Account, now: i64) -> Result<(), Fault> {
+    if !account.unreadable.is_empty() {
+        let fields = account.unreadable.join(", ");
+        return Err(refused(format!("stored fields of the account are not understood: {fields}")));
+    }
     if account.status != ACTIVE {
         return Err(refused("the account is disabled"));
     }
