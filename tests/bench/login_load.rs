@@ -1,6 +1,7 @@
 //! Load for `tests/bench/flood` and `storm`: guesses passwords at a steady rate, whether answers come
 //! or not, or logs in with a key, again and again, and prints what it saw as JSON.
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

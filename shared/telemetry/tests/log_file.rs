@@ -1,7 +1,7 @@
 //! The whole way of a line: from the record functions and the `tracing` macros into the file.
 //! One test, because a process has one log.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, UNIX_EPOCH};
 
 use ferryd_telemetry::records::{self, CommandRecord, CommandSender};
@@ -52,7 +52,7 @@ fn write_all_kinds() {
         elapsed: Duration::from_millis(1),
         request_id: "r1",
     });
-    let client = "[::ffff:10.0.0.1]:4000".parse().unwrap();
+    let client = SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x0a00, 0x0001]), 4000);
     records::login(&records::LoginRecord {
         client,
         username: "bob",

@@ -71,6 +71,7 @@ fn a_line_longer_than_a_file_is_written_whole() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "does what others do to the log")]
 fn a_file_that_was_renamed_or_removed_is_left_for_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ferryd.log");
