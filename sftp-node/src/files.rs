@@ -13,6 +13,7 @@ pub(crate) mod context;
 mod copy;
 mod door;
 mod failures;
+mod filters;
 mod list;
 mod make;
 mod names;
@@ -23,6 +24,7 @@ mod spare_room;
 mod stat;
 pub(crate) mod tally;
 pub(crate) mod throttle;
+mod visible;
 mod write;
 
 use std::fmt;
@@ -43,11 +45,13 @@ use permit::Permit;
 use spare_room::SpareRoom;
 use tally::Tally;
 use throttle::UserThrottle;
+use visible::Written;
 
 pub(crate) use copy::{Range, Source};
 pub(crate) use door::copy;
 pub(crate) use list::Directory;
 pub(crate) use read::Download;
+pub(crate) use visible::Visible;
 pub(crate) use write::{Upload, UploadFlags, split_front};
 
 /// A user's files, as one session sees them. Cheap to clone.
@@ -69,6 +73,7 @@ struct Shared {
     pace: Pace,
     spare_room: Arc<SpareRoom>,
     failures: Failures,
+    written: Written,
     write_mode: WriteMode,
     ignore_attributes: bool,
     stats_at_once: bool,
@@ -119,6 +124,7 @@ impl UserFiles {
             tally: context.tallies.of(&account.username),
             pace: Pace::default(),
             spare_room: Arc::default(),
+            written: Written::default(),
             account: Arc::clone(account),
             context: Arc::clone(context),
             connection: connection.clone(),
@@ -162,7 +168,7 @@ impl UserFiles {
         if self.shared.policy.is_uniform() || place.path() == asked {
             return Ok(());
         }
-        self.shared.policy.check(operation, place.path())
+        self.shared.policy.check_behind_links(operation, asked, place.path())
     }
 
     /// Returns the failures of the session.

@@ -113,9 +113,12 @@ async fn a_dangling_link_to_outside_creates_nothing_there(topology: Topology) {
         assert!(sftp.put(path, b"x").await.is_err(), "{path}");
         assert!(sftp.mkdir(path).await.is_err(), "{path}");
     }
-    // A link that the user makes leads below his own root, whatever its text.
-    sftp.symlink("../../../../etc/passwd", "/mine").await.unwrap();
+    // An absolute link that the user makes leads below the account's root, a relative one may not
+    // lead above it.
+    sftp.symlink("/etc/passwd", "/mine").await.unwrap();
     assert_eq!(sftp.get("/mine").await.unwrap_err().code, code::NO_FILE);
+    let above = sftp.symlink("../../../../etc/passwd", "/above").await;
+    assert_eq!(above.unwrap_err().code, code::FAILURE);
     assert_untouched(&outside);
 }
 

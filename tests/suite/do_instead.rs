@@ -76,7 +76,7 @@ const ANSWERS: [(&str, &str); 87] = [
     ("handles of others", "handles_of_another_session_are_refused"),
     ("the old file is there meanwhile", "an_old_file_can_be_read_until_the_new_one_replaces_it"),
     ("the old file or the new part", "a_broken_overwrite_leaves_the_old_file_or_the_new_part"),
-    ("appending works on a copy", "appending_changes_the_file_at_its_end_only"),
+    ("appending works at the end", "appending_changes_the_file_at_its_end_only"),
     ("a broken append loses nothing", "a_broken_append_loses_nothing_of_the_old_file"),
     ("without truncation", "bytes_that_are_not_written_stay_without_truncation"),
     ("a crash leaves nothing", "a_killed_server_leaves_the_old_or_the_new_file_and_nothing_else"),

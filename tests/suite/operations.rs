@@ -10,7 +10,6 @@ use serde_json::json;
 both_topologies!(
     version_three_is_answered_to_every_version,
     open_flags_mean_what_they_say,
-    a_resumed_upload_takes_no_bytes_below_the_old_end,
     directories_are_listed_with_attributes_and_a_line_for_people,
     listings_begin_with_the_directory_and_the_one_above,
     a_long_listing_is_complete,
@@ -70,22 +69,6 @@ async fn open_flags_mean_what_they_say(topology: Topology) {
     let handle = sftp.open("/file", flags::WRITE | flags::TRUNCATE).await.unwrap();
     sftp.close(&handle).await.unwrap();
     assert_eq!(alice.read("file"), b"");
-}
-
-async fn a_resumed_upload_takes_no_bytes_below_the_old_end(topology: Topology) {
-    let server = Server::start(topology).await;
-    let alice = server.user("alice").await;
-    alice.put("file", "0123456789");
-    let mut sftp = server.sftp_of(&alice).await;
-    let append = flags::WRITE | flags::APPEND;
-    let handle = sftp.open("/file", append).await.unwrap();
-    sftp.write(&handle, 10, b"abc").await.unwrap();
-    sftp.close(&handle).await.unwrap();
-    assert_eq!(alice.read("file"), b"0123456789abc");
-    let handle = sftp.open("/file", append).await.unwrap();
-    assert_eq!(refused(sftp.write(&handle, 3, b"x").await), code::FAILURE);
-    assert!(sftp.close(&handle).await.is_err(), "the transfer is broken");
-    assert_eq!(alice.read("file"), b"0123456789abc");
 }
 
 async fn directories_are_listed_with_attributes_and_a_line_for_people(topology: Topology) {

@@ -62,7 +62,7 @@ pub(super) async fn try_copy(
     let rest = found.size.saturating_sub(range.offset);
     let length = range.length.unwrap_or(rest).min(rest);
     let same = found.stamp == to.handle().stat().await?.stamp;
-    if same && range.offset.abs_diff(offset) < length {
+    if same && !to.appends() && range.offset.abs_diff(offset) < length {
         return Err(Fault::failed("source and target overlap"));
     }
     let copied = Copy { source, to, from: range.offset, offset, length }.run(gone).await;

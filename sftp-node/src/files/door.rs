@@ -2,10 +2,10 @@
 //! the protocol makes of it.
 
 use ferryd_domain::{Fault, VirtualPath};
-use ferryd_storage::{Entry, Links, SetAttributes, Space};
+use ferryd_storage::{LinkTarget, Links, SetAttributes, Space};
 
 use super::audit::{Act, Attempt};
-use super::{Directory, Download, Range, Source, Upload, UploadFlags, UserFiles};
+use super::{Directory, Download, Range, Source, Upload, UploadFlags, UserFiles, Visible};
 use crate::digest::Algorithm;
 
 impl UserFiles {
@@ -46,20 +46,20 @@ impl UserFiles {
         self.told(Act::List, raw, opened)
     }
 
-    /// Returns the attributes of an entry.
+    /// Returns what is visible of an entry.
     ///
     /// # Errors
     /// `PermissionDenied`, `NotFound`, `Failed`.
-    pub async fn stat(&self, raw: &[u8], links: Links) -> Result<Entry, Fault> {
+    pub async fn stat(&self, raw: &[u8], links: Links) -> Result<Visible, Fault> {
         let found = self.try_stat(raw, links).await;
         self.told(Act::Stat, raw, found)
     }
 
-    /// Returns where a link leads, as a client path.
+    /// Returns where a link leads: the text of a relative link, else a client path.
     ///
     /// # Errors
     /// `PermissionDenied`, `NotFound`, `Failed` for a link that leads outside.
-    pub async fn read_link(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
+    pub async fn read_link(&self, raw: &[u8]) -> Result<LinkTarget, Fault> {
         let target = self.try_read_link(raw).await;
         self.told(Act::ReadLink, raw, target)
     }
@@ -109,16 +109,17 @@ impl UserFiles {
         self.told_of_two(Act::Rename, from, to, renamed)
     }
 
-    /// Makes a directory.
+    /// Makes a directory with this mode before the umask; `None` is the usual one.
     ///
     /// # Errors
     /// `PermissionDenied`, `NotFound` for a missing parent, `AlreadyExists`.
-    pub async fn make_directory(&self, raw: &[u8]) -> Result<(), Fault> {
-        let made = self.try_make_directory(raw).await;
+    pub async fn make_directory(&self, raw: &[u8], permissions: Option<u32>) -> Result<(), Fault> {
+        let made = self.try_make_directory(raw, permissions).await;
         self.told(Act::MakeDirectory, raw, made)
     }
 
-    /// Makes a symbolic link at `link` that leads to the client path `target`, which need not exist.
+    /// Makes a symbolic link at `link`; a relative `target` is relative to it. What it leads to need
+    /// not exist.
     ///
     /// # Errors
     /// `PermissionDenied`, also for the root as target; `AlreadyExists`.

@@ -38,7 +38,7 @@ impl UserFiles {
     async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Entry)> {
         let entry = here.stat().await.ok();
         let above = match self.stats_at_once() {
-            true => self.try_stat(path.directory().as_bytes(), Links::Follow).await.ok(),
+            true => self.listed(&path.directory(), Links::Follow).await.ok(),
             false => entry,
         };
         let entries = [(".", entry), ("..", above)];

@@ -1,14 +1,15 @@
 //! Making directories and links.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{Links, Place};
+use ferryd_storage::{LinkTarget, Links, Place};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
 use super::audit::Command;
+use super::permit::Permit;
 use super::tally::Delta;
 
-/// Mode of a new directory before the umask.
+/// Mode of a new directory before the umask, when the client sends none.
 const DIRECTORY_MODE: u32 = 0o777;
 
 /// What changes a file, by whichever of its names it is done.
@@ -20,24 +21,44 @@ const CHANGES: [Operation; 4] = [
 ];
 
 impl UserFiles {
-    pub(super) async fn try_make_directory(&self, raw: &[u8]) -> Result<(), Fault> {
+    /// Returns the mode of a new entry before the umask. With `setstat_mode` 1 what a client sends
+    /// does not count.
+    pub(super) fn mode_of_new(&self, asked: Option<u32>, usual: u32) -> u32 {
+        asked.filter(|_| !self.shared.ignore_attributes).unwrap_or(usual)
+    }
+
+    pub(super) async fn try_make_directory(
+        &self,
+        raw: &[u8],
+        permissions: Option<u32>,
+    ) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::MakeDirectory, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
-        place.make_directory(DIRECTORY_MODE).await?;
+        let mode = self.mode_of_new(permissions, DIRECTORY_MODE);
+        place.make_directory(mode).await?;
         self.audit().command(&Command::at(CommandSender::Mkdir, place.as_ref()));
         Ok(())
     }
 
     pub(super) async fn try_make_symlink(&self, target: &[u8], link: &[u8]) -> Result<(), Fault> {
-        let target = VirtualPath::parse(target)?;
+        let text = LinkTarget::parse(target)?;
         let link = VirtualPath::parse(link)?;
+        let permit = self.permit(Operation::MakeLink, &link)?;
+        // The directory must not be renamed to where another filter holds meanwhile.
+        let names = match self.shared.policy.has_filters() {
+            true => Some(self.shared.tally.lock().await),
+            false => None,
+        };
+        let place = self.place(&permit, Links::Keep).await?;
+        let target = text.from_directory(&place.path().directory())?;
         if target.is_root() || self.shared.policy.folders().contains(&target) {
             return Err(Fault::denied());
         }
-        let permit = self.permit(Operation::MakeLink, &link)?;
-        let place = self.place(&permit, Links::Keep).await?;
-        place.make_symlink(&target).await?;
+        self.filter_link(&link, &text, None).await?;
+        self.filter_link(place.path(), &text, None).await?;
+        place.make_symlink(&text).await?;
+        drop(names);
         let shown = self.shared.storage.locate(&target, Links::Keep).await;
         let target = shown.map_or_else(|_| (&target).into(), |place| place.real_path());
         self.audit().command(&Command::between(CommandSender::Symlink, target, place.real_path()));
@@ -70,7 +91,7 @@ impl UserFiles {
             return Err(Fault::failed("only regular files can be linked"));
         }
         let mut room = self.reserve_copy(entry.size).await?;
-        let delta = self.link_counted(source.as_ref(), target.as_ref()).await?;
+        let delta = self.link_counted(source.as_ref(), &making, target.as_ref()).await?;
         room.settle(delta).await;
         self.audit().command(&Command::between(
             CommandSender::Symlink,
@@ -81,8 +102,16 @@ impl UserFiles {
     }
 
     /// Makes the link; the file is looked at again, since it may be written meanwhile.
-    async fn link_counted(&self, source: &dyn Place, target: &dyn Place) -> Result<Delta, Fault> {
+    async fn link_counted(
+        &self,
+        source: &dyn Place,
+        making: &Permit,
+        target: &dyn Place,
+    ) -> Result<Delta, Fault> {
         let mut open = self.shared.tally.lock().await;
+        let again = self.place_again(making, Links::Keep).await?;
+        let target = again.as_deref().unwrap_or(target);
+        self.permit_at(Operation::Upload, making.path(), target)?;
         source.make_hard_link(target).await?;
         match target.stat().await {
             Ok(entry) => Ok(open.link(&entry)),

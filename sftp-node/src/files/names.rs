@@ -56,6 +56,8 @@ impl UserFiles {
             self.refuse_link_outside(&from, &moved).await?;
             let (target, replaced) =
                 self.rename_target(&from, &to, source.as_ref(), &moved).await?;
+            let (old, new) = ((&from, source.as_ref()), (&to, target.as_ref()));
+            self.filter_rename(old, new, &moved).await?;
             source.rename(target.as_ref()).await?;
             (target, replaced.map(|entry| open.remove(&entry)).unwrap_or_default())
         };

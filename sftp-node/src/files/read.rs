@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, Operation, RawPath, VirtualPath};
-use ferryd_storage::{Entry, Links, Place, ReadHandle, SetAttributes};
+use ferryd_storage::{Links, Place, ReadHandle, SetAttributes};
 
-use super::UserFiles;
 use super::audit::{Act, FinishedTransfer};
 use super::throttle::Bucket;
+use super::{UserFiles, Visible};
 use crate::transfers::TransferGuard;
 
 /// Why a transfer is broken that nobody has closed.
@@ -92,16 +92,14 @@ impl Download {
         self.files.shared.throttle.download.as_ref()
     }
 
-    /// Returns the attributes of the open file.
+    /// Returns what is visible of the open file.
     ///
     /// # Errors
-    /// `PermissionDenied` without `list`, `Failed`.
-    pub async fn stat(&self) -> Result<Entry, Fault> {
-        let found = match self.files.permit(Operation::Stat, &self.path) {
-            Ok(_) => self.handle.stat().await,
-            Err(fault) => Err(fault),
-        };
-        self.files.told(Act::Stat, self.path.as_bytes(), found)
+    /// `Failed`.
+    pub async fn stat(&self) -> Result<Visible, Fault> {
+        let found = self.handle.stat().await;
+        let entry = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
+        Ok(self.files.visible(&self.path, entry))
     }
 
     /// Makes durable what the file holds.

@@ -1,9 +1,9 @@
 //! Attributes, real paths, link targets and the size of the storage.
 
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Space};
+use ferryd_storage::{Entry, LinkTarget, Links, Space};
 
-use super::UserFiles;
+use super::{UserFiles, Visible};
 
 impl UserFiles {
     /// Returns the clean absolute form of a path, whether it exists or not.
@@ -14,9 +14,19 @@ impl UserFiles {
         VirtualPath::parse(raw)
     }
 
-    pub(super) async fn try_stat(&self, raw: &[u8], links: Links) -> Result<Entry, Fault> {
+    pub(super) async fn try_stat(&self, raw: &[u8], links: Links) -> Result<Visible, Fault> {
         let path = VirtualPath::parse(raw)?;
-        let permit = self.permit(Operation::Stat, &path)?;
+        match self.listed(&path, links).await {
+            Err(fault) if fault.kind() == FaultKind::PermissionDenied => {
+                self.size_of_written(&path, links).await.map(Visible::Size).ok_or(fault)
+            }
+            entry => entry.map(Visible::All),
+        }
+    }
+
+    /// Returns the attributes of an entry that may be listed.
+    pub(super) async fn listed(&self, path: &VirtualPath, links: Links) -> Result<Entry, Fault> {
+        let permit = self.permit(Operation::Stat, path)?;
         let place = self.place(&permit, links).await?;
         place.stat().await
     }
@@ -26,7 +36,7 @@ impl UserFiles {
         self.shared.stats_at_once
     }
 
-    pub(super) async fn try_read_link(&self, raw: &[u8]) -> Result<VirtualPath, Fault> {
+    pub(super) async fn try_read_link(&self, raw: &[u8]) -> Result<LinkTarget, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ReadLink, &path)?;
         let place = self.place(&permit, Links::Keep).await?;

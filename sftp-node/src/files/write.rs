@@ -1,5 +1,6 @@
 //! Uploads: a file open for writing, within the quota, at the account's rate.
 
+mod append;
 mod ending;
 mod pieces;
 
@@ -15,17 +16,20 @@ use ferryd_storage::{
 };
 use parking_lot::Mutex;
 
-use super::UserFiles;
 use super::audit::Act;
+use super::permit::Permit;
 use super::quota::Room;
 use super::tally::{Delta, Open};
 use super::throttle::Bucket;
+use super::{UserFiles, Visible};
 use crate::transfers::TransferGuard;
 use pieces::length_of;
 
 pub(crate) use pieces::split_front;
 
-/// Mode of a new file before the umask.
+/// Tries to open a file that others make at the same time.
+const ATTEMPTS: u32 = 4;
+/// Mode of a new file before the umask, when the client sends none.
 const FILE_MODE: u32 = 0o666;
 
 /// How a client opens a file for writing.
@@ -39,14 +43,21 @@ pub(crate) struct UploadFlags {
     pub truncate: bool,
     /// Refuse an existing file.
     pub exclusive: bool,
-    /// Resume: nothing before the old end is written.
+    /// Every write goes to the end of the file, whatever its offset.
     pub append: bool,
+    /// Mode of a new file before the umask; `None` is the usual one.
+    pub permissions: Option<u32>,
 }
 
 impl UploadFlags {
     /// Tells whether anything that has the name is refused.
     const fn must_make(self) -> bool {
         self.exclusive && self.create
+    }
+
+    /// Tells whether writes go to the end: with truncation there is no old end to keep.
+    const fn appends(self) -> bool {
+        self.append && !self.truncate
     }
 
     /// A link that leads nowhere has the name as well.
@@ -66,8 +77,8 @@ pub(crate) struct Upload {
     counted: Arc<AtomicU64>,
     /// The file, when it is written in place.
     in_place: Option<FileStamp>,
-    /// Offsets below are refused: the end of the file when a transfer is resumed.
-    resume_from: AtomicU64,
+    /// Bytes that are not in the counters yet and need room, for one whose writes go to the end.
+    appended: Option<AtomicU64>,
     readable: bool,
     room: tokio::sync::Mutex<Room>,
     broken: Mutex<Option<Fault>>,
@@ -86,13 +97,24 @@ impl UserFiles {
         flags: UploadFlags,
     ) -> Result<Upload, Fault> {
         let path = VirtualPath::parse(raw)?;
-        let permit = self.permit(Operation::Upload, &path)?;
+        for _ in 1..ATTEMPTS {
+            match self.open_once(&path, flags).await {
+                // Made by another session since it was looked at.
+                Err(fault) if fault.kind() == FaultKind::AlreadyExists && !flags.exclusive => {}
+                opened => return opened,
+            }
+        }
+        self.open_once(&path, flags).await
+    }
+
+    async fn open_once(&self, path: &VirtualPath, flags: UploadFlags) -> Result<Upload, Fault> {
+        let permit = self.permit(Operation::Upload, path)?;
         let place = self.place(&permit, flags.links()).await?;
-        let found = self.permit_overwrite(&path, place.as_ref(), flags).await?;
+        let found = self.permit_overwrite(path, place.as_ref(), flags).await?;
         let mut room = self.reserve(u32::from(found.is_none())).await?;
-        let how = self.write_how(&path, place.as_ref(), flags, found.is_some());
-        match self.start(place.as_ref(), how).await {
-            Ok(started) => Ok(self.upload(started, place, path, flags, room)),
+        let how = self.write_how(path, place.as_ref(), flags, found.is_some());
+        match self.start(&permit, flags.links(), &place, how).await {
+            Ok((started, place)) => Ok(self.upload(started, place, path.clone(), flags, room)),
             Err(fault) => {
                 room.settle(Delta::default()).await;
                 Err(fault)
@@ -100,18 +122,35 @@ impl UserFiles {
         }
     }
 
-    /// Opens the file that takes the bytes.
-    async fn start(&self, place: &dyn Place, how: WriteHow) -> Result<Started, Fault> {
+    /// Opens the file that takes the bytes, where its path leads now if filters depend on that.
+    async fn start(
+        &self,
+        permit: &Permit,
+        links: Links,
+        place: &Arc<dyn Place>,
+        how: WriteHow,
+    ) -> Result<(Started, Arc<dyn Place>), Fault> {
         let mut open = self.shared.tally.lock().await;
+        let again = self.place_again(permit, links).await?;
+        let place = again.unwrap_or_else(|| Arc::clone(place));
+        if !how.exclusive {
+            self.permit_at(Operation::Overwrite, permit.path(), place.as_ref())?;
+        }
+        let started = Self::start_at(&mut open, place.as_ref(), how).await?;
+        Ok((started, place))
+    }
+
+    async fn start_at(open: &mut Open, place: &dyn Place, how: WriteHow) -> Result<Started, Fault> {
         let handle = place.open_write(how).await?;
         let replaced = handle.replaced();
         let (in_place, counted) = match how.mode {
-            WriteMode::Direct => note(&mut open, handle.as_ref()).await?,
+            WriteMode::Direct => note(open, handle.as_ref()).await?,
+            _ if how.append && replaced.is_some() => note(open, handle.as_ref()).await?,
             WriteMode::Atomic | WriteMode::AtomicKeepPart => {
                 (None, Arc::new(AtomicU64::new(replaced.unwrap_or(0))))
             }
         };
-        Ok(Started { handle, in_place, counted, replaced })
+        Ok(Started { handle, in_place, counted })
     }
 
     /// An existing file needs `overwrite` as well; returns it.
@@ -151,13 +190,16 @@ impl UserFiles {
             && !flags.exclusive
             && self.permit(Operation::Overwrite, path).is_ok()
             && self.permit_at(Operation::Overwrite, path, place).is_ok();
+        let append = flags.appends();
         WriteHow {
             mode,
-            read: flags.read,
+            // What an appender has beside the target may have to be copied to its end.
+            read: flags.read || (append && mode != WriteMode::Direct),
             create: flags.create && !exists,
             truncate: flags.truncate,
             exclusive: !exists && !may_replace,
-            permissions: FILE_MODE,
+            append,
+            permissions: self.mode_of_new(flags.permissions, FILE_MODE),
         }
     }
 
@@ -169,7 +211,6 @@ impl UserFiles {
         flags: UploadFlags,
         room: Room,
     ) -> Upload {
-        let resumes = flags.append && !flags.truncate;
         Upload {
             progress: self.shared.transfers.start(TransferDirection::Upload, (&path).into()),
             files: self.clone(),
@@ -178,7 +219,7 @@ impl UserFiles {
             path,
             counted: started.counted,
             in_place: started.in_place,
-            resume_from: AtomicU64::new(if resumes { started.replaced.unwrap_or(0) } else { 0 }),
+            appended: flags.appends().then(AtomicU64::default),
             readable: flags.read,
             room: tokio::sync::Mutex::new(room),
             broken: Mutex::new(None),
@@ -191,7 +232,6 @@ struct Started {
     handle: Box<dyn WriteHandle>,
     in_place: Option<FileStamp>,
     counted: Arc<AtomicU64>,
-    replaced: Option<u64>,
 }
 
 async fn note(
@@ -238,20 +278,24 @@ impl Upload {
 
     /// Waits until this many bytes may be stored at `offset`.
     pub(super) async fn admit(&self, offset: u64, length: usize) -> Result<(), Fault> {
-        if offset < self.resume_from.load(Ordering::Acquire) {
-            return Err(Fault::failed("a resumed upload cannot write before the old end"));
-        }
         let end = offset
             .checked_add(length as u64)
             .filter(|end| i64::try_from(*end).is_ok())
             .ok_or_else(|| Fault::failed("offset too large"))?;
-        if let Some(bucket) = &self.files.shared.throttle.upload {
-            tokio::select! {
-                () = bucket.take(length) => {}
-                () = self.progress.gone() => return Err(Fault::failed("the client is gone")),
-            }
+        self.wait_for_rate(length).await?;
+        match &self.appended {
+            Some(appended) => self.make_room_at_end(appended, length as u64).await,
+            None => self.make_room(end).await,
         }
-        self.make_room(end).await
+    }
+
+    /// Waits for the account's rate.
+    async fn wait_for_rate(&self, length: usize) -> Result<(), Fault> {
+        let Some(bucket) = &self.files.shared.throttle.upload else { return Ok(()) };
+        tokio::select! {
+            () = bucket.take(length) => Ok(()),
+            () = self.progress.gone() => Err(Fault::failed("the client is gone")),
+        }
     }
 
     /// Makes sure that the file may have this size.
@@ -293,16 +337,14 @@ impl Upload {
         self.files.permit(Operation::Download, &self.path).map(drop)
     }
 
-    /// Returns the attributes of the file that is being written.
+    /// Returns what is visible of the file that is being written.
     ///
     /// # Errors
-    /// `PermissionDenied` without `list`, `Failed`.
-    pub async fn stat(&self) -> Result<Entry, Fault> {
-        let found = match self.files.permit(Operation::Stat, &self.path) {
-            Ok(_) => self.handle.stat().await,
-            Err(fault) => Err(fault),
-        };
-        self.files.told(Act::Stat, self.path.as_bytes(), found)
+    /// `Failed`.
+    pub async fn stat(&self) -> Result<Visible, Fault> {
+        let found = self.handle.stat().await;
+        let entry = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
+        Ok(self.files.visible(&self.path, entry))
     }
 
     /// Makes what is stored durable.
@@ -314,15 +356,15 @@ impl Upload {
         self.files.told(Act::Sync, self.path.as_bytes(), synced)
     }
 
-    /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it. What was cut off is
-    /// no old content any more.
+    /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it.
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         if let Some(size) = set.size {
             self.make_room(size).await?;
         }
         self.handle.set_attributes(set).await?;
-        if let Some(size) = set.size {
-            self.resume_from.fetch_min(size, Ordering::AcqRel);
+        if let (Some(size), Some(appended)) = (set.size, &self.appended) {
+            let growth = size.saturating_sub(self.counted.load(Ordering::Acquire));
+            appended.fetch_max(growth, Ordering::AcqRel);
         }
         Ok(())
     }

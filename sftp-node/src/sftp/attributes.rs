@@ -29,6 +29,12 @@ pub(super) fn put(buffer: &mut Vec<u8>, entry: &Entry) {
     buffer.put_u32(seconds(entry.modified));
 }
 
+/// Appends a size and nothing else.
+pub(super) fn put_size(buffer: &mut Vec<u8>, size: u64) {
+    buffer.put_u32(SIZE);
+    buffer.put_u64(size);
+}
+
 /// Appends attributes that say nothing.
 pub(super) fn put_none(buffer: &mut Vec<u8>) {
     buffer.put_u32(0);

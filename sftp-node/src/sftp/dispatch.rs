@@ -82,7 +82,9 @@ impl SftpChannel {
             Request::Extended { name, body } => {
                 return Box::pin(self.extended(id, name, body)).await;
             }
-            Request::Open { path, flags } => Box::pin(self.open(id, path, flags)).await,
+            Request::Open { path, flags, permissions } => {
+                Box::pin(self.open(id, path, flags, permissions)).await;
+            }
             Request::OpenDir { path } => Box::pin(self.open_dir(id, path)).await,
             Request::Stat { path, links } => return self.stat(id, path, links).await,
             Request::SetStat { path, set } => Box::pin(self.set_stat(id, path, set)).await,
@@ -90,7 +92,9 @@ impl SftpChannel {
             Request::ReadLink { path } => Box::pin(self.read_link(id, path)).await,
             Request::Remove { path } => Box::pin(self.remove(id, path)).await,
             Request::RemoveDir { path } => Box::pin(self.remove_dir(id, path)).await,
-            Request::MakeDir { path } => Box::pin(self.make_dir(id, path)).await,
+            Request::MakeDir { path, permissions } => {
+                Box::pin(self.make_dir(id, path, permissions)).await;
+            }
             Request::Rename { from, to } => Box::pin(self.rename(id, from, to)).await,
             Request::Symlink { target, link } => Box::pin(self.symlink(id, target, link)).await,
             Request::Unknown => self.fail(id, &Fault::unsupported("unknown request")),

@@ -113,7 +113,7 @@ impl SftpChannel {
             .find_map(Algorithm::from_name)
             .ok_or_else(|| Fault::unsupported("no known digest algorithm"))?;
         if let Some(block) = block {
-            let there = file.stat().await?.size.saturating_sub(range.offset);
+            let there = file.stat().await?.size().saturating_sub(range.offset);
             let size = range.length.map_or(there, |length| length.min(there));
             if size / block > MAX_DIGESTS / DIGEST {
                 return Err(Fault::invalid("too many blocks"));

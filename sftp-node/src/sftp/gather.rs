@@ -45,7 +45,8 @@ impl Gather {
     /// Tells whether a WRITE begins where this one ends, and may go together with it.
     pub(super) fn continues_with(&self, request: &WriteRequest, length: usize) -> bool {
         self.handle == request.handle
-            && self.offset.checked_add(self.length as u64) == Some(request.offset)
+            && (self.upload.appends()
+                || self.offset.checked_add(self.length as u64) == Some(request.offset))
             && self.length + length <= self.most()
     }
 
@@ -69,6 +70,9 @@ impl Gather {
     /// Stores everything and appends the replies. When that fails each WRITE is tried alone, so
     /// that each gets the answer that is its own.
     pub(super) async fn store(self, out: &mut Vec<u8>) {
+        if self.upload.appends() {
+            return self.append(out).await;
+        }
         if self.requests.len() == 1 {
             let stored = self.upload.write(self.offset, self.data).await;
             return self.requests.iter().for_each(|part| status::put_result(out, part.id, &stored));
@@ -78,6 +82,20 @@ impl Gather {
             return self.requests.iter().for_each(|part| status::put_result(out, part.id, &stored));
         }
         self.store_singly(out).await;
+    }
+
+    /// Appends everything in one piece as far as that goes, and the rest WRITE by WRITE: what is
+    /// stored once must not be appended again.
+    async fn append(mut self, out: &mut Vec<u8>) {
+        let mut stored = self.upload.try_append(self.data.clone()).await.unwrap_or(0);
+        split_front(&mut self.data, stored);
+        for part in &self.requests {
+            let done = stored.min(part.length);
+            stored -= done;
+            let rest = split_front(&mut self.data, part.length - done);
+            let appended = self.upload.append(rest).await;
+            status::put_result(out, part.id, &appended);
+        }
     }
 
     async fn store_singly(mut self, out: &mut Vec<u8>) {

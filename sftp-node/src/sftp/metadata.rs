@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::Fault;
-use ferryd_storage::{Entry, Links, SetAttributes};
+use ferryd_storage::{Links, SetAttributes};
 
 use super::channel::SftpChannel;
 use super::handles::{HandleKey, Open, invalid};
@@ -13,10 +13,16 @@ use super::replies::Pending;
 use super::wire::PutFields;
 use super::{attributes, packet, status};
 use crate::budget::Exhausted;
+use crate::files::Visible;
 
-fn put_entry(out: &mut Vec<u8>, id: u32, entry: Result<Entry, Fault>) {
+fn put_entry(out: &mut Vec<u8>, id: u32, entry: Result<Visible, Fault>) {
     match entry {
-        Ok(entry) => out.put_packet(packet::ATTRS, id, |body| attributes::put(body, &entry)),
+        Ok(Visible::All(entry)) => {
+            out.put_packet(packet::ATTRS, id, |body| attributes::put(body, &entry));
+        }
+        Ok(Visible::Size(size)) => {
+            out.put_packet(packet::ATTRS, id, |body| attributes::put_size(body, size));
+        }
         Err(fault) => status::put_fault(out, id, &fault),
     }
 }

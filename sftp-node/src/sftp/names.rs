@@ -16,8 +16,8 @@ impl SftpChannel {
     }
 
     /// MKDIR.
-    pub(super) async fn make_dir(&mut self, id: u32, path: &[u8]) {
-        let done = self.files.make_directory(path).await;
+    pub(super) async fn make_dir(&mut self, id: u32, path: &[u8], permissions: Option<u32>) {
+        let done = self.files.make_directory(path, permissions).await;
         self.conclude(id, done);
     }
 

@@ -11,7 +11,7 @@ use super::{attributes, packet};
 /// A request; paths are as the client sent them.
 #[derive(Debug)]
 pub(crate) enum Request<'a> {
-    Open { path: &'a [u8], flags: u32 },
+    Open { path: &'a [u8], flags: u32, permissions: Option<u32> },
     Close { handle: HandleKey },
     Read { handle: HandleKey, offset: u64, length: u32 },
     Stat { path: &'a [u8], links: Links },
@@ -21,7 +21,7 @@ pub(crate) enum Request<'a> {
     OpenDir { path: &'a [u8] },
     ReadDir { handle: HandleKey },
     Remove { path: &'a [u8] },
-    MakeDir { path: &'a [u8] },
+    MakeDir { path: &'a [u8], permissions: Option<u32> },
     RemoveDir { path: &'a [u8] },
     RealPath { path: &'a [u8] },
     Rename { from: &'a [u8], to: &'a [u8] },
@@ -52,8 +52,8 @@ impl<'a> Request<'a> {
             packet::OPEN => {
                 let path = fields.string()?;
                 let flags = fields.u32()?;
-                attributes::read(fields)?;
-                Self::Open { path, flags }
+                let permissions = attributes::read(fields)?.permissions;
+                Self::Open { path, flags, permissions }
             }
             packet::CLOSE => Self::Close { handle: handle(fields)? },
             packet::READ => {
@@ -74,8 +74,8 @@ impl<'a> Request<'a> {
             packet::REMOVE => Self::Remove { path: fields.string()? },
             packet::MKDIR => {
                 let path = fields.string()?;
-                attributes::read(fields)?;
-                Self::MakeDir { path }
+                let permissions = attributes::read(fields)?.permissions;
+                Self::MakeDir { path, permissions }
             }
             packet::RMDIR => Self::RemoveDir { path: fields.string()? },
             packet::REALPATH => Self::RealPath { path: fields.string()? },

@@ -32,11 +32,17 @@ pub(super) const fn writes(flags: u32) -> bool {
 
 impl SftpChannel {
     /// OPEN: any flag that writes makes it an upload.
-    pub(super) async fn open(&mut self, id: u32, path: &[u8], flags: u32) {
+    pub(super) async fn open(
+        &mut self,
+        id: u32,
+        path: &[u8],
+        flags: u32,
+        permissions: Option<u32>,
+    ) {
         let opened = match self.handles.check_room() {
             Err(fault) => Err(fault),
             Ok(()) if writes(flags) => {
-                let opened = self.files.open_write(path, upload_flags(flags)).await;
+                let opened = self.files.open_write(path, upload_flags(flags, permissions)).await;
                 opened.map(|upload| Open::Upload(Arc::new(upload)))
             }
             Ok(()) if flags & flag::READ != 0 => {
@@ -140,12 +146,13 @@ impl SftpChannel {
     }
 }
 
-fn upload_flags(flags: u32) -> UploadFlags {
+fn upload_flags(flags: u32, permissions: Option<u32>) -> UploadFlags {
     UploadFlags {
         read: flags & flag::READ != 0,
         create: flags & flag::CREAT != 0,
         truncate: flags & flag::TRUNC != 0,
         exclusive: flags & flag::EXCL != 0,
         append: flags & flag::APPEND != 0,
+        permissions,
     }
 }

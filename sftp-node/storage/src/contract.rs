@@ -22,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
 
-use crate::{Links, Place, Storage, WriteHandle, WriteHow, WriteMode};
+use crate::{LinkTarget, Links, Place, Storage, WriteHandle, WriteHow, WriteMode};
 
 /// Makes one test per case of the contract.
 #[macro_export]
@@ -45,6 +45,8 @@ macro_rules! storage_contract {
             a_broken_atomic_upload_leaves_the_old_file
             a_broken_upload_can_keep_its_part
             a_dropped_upload_is_a_broken_one
+            appenders_lose_nothing_of_each_other
+            an_appender_makes_a_missing_file_as_its_mode_says
             an_upload_ends_once
             temporary_files_never_stay);
         $crate::storage_contract!(@ $open; names:
@@ -61,7 +63,9 @@ macro_rules! storage_contract {
             a_link_is_seen_as_itself_when_kept
             a_dangling_link_is_written_through
             links_in_circles_fail
-            a_link_never_replaces_a_name);
+            a_link_never_replaces_a_name
+            a_relative_link_is_kept_and_leads_from_where_it_is
+            no_link_is_made_that_leads_above_the_root);
         $crate::storage_contract!(@ $open; attributes:
             only_permission_bits_are_set
             one_time_alone_leaves_the_other
@@ -96,6 +100,7 @@ pub const NEW: WriteHow = WriteHow {
     create: true,
     truncate: true,
     exclusive: false,
+    append: false,
     permissions: 0o666,
 };
 
@@ -141,7 +146,7 @@ impl Ground {
     }
 
     pub async fn make_link(&self, path: &str, target: &str) {
-        let target = VirtualPath::parse(target.as_bytes()).unwrap();
+        let target = LinkTarget::parse(target.as_bytes()).unwrap();
         self.at(path).await.make_symlink(&target).await.unwrap();
     }
 

@@ -57,6 +57,13 @@ pub trait WriteHandle: fmt::Debug + Send + Sync + 'static {
     /// `Failed` with a text that tells a full disk from others.
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault>;
 
+    /// Appends slices to a file that was opened with `append`, whatever others append meanwhile.
+    /// Returns how many bytes are stored: fewer than all only when the storage takes no more.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at); nothing is stored then.
+    async fn append(&self, data: Vec<Bytes>) -> Result<usize, Fault>;
+
     /// Copies `length` bytes of another file from its offset `from` to `offset`; returns how many:
     /// fewer only when the source ends. A storage that can do it without reading them does. The
     /// caller copies in steps of a few MiB and does not copy a range onto itself.

@@ -6,7 +6,7 @@ use std::fmt;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, RawPath, VirtualPath};
 
-use crate::{Entry, Listing, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
+use crate::{Entry, LinkTarget, Listing, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
 
 /// A name below a held parent directory. The entry itself may or may not exist.
 /// All operations act on the name as it is, links at it are not followed: what
@@ -68,11 +68,11 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     /// `AlreadyExists`.
     async fn make_directory(&self, permissions: u32) -> Result<(), Fault>;
 
-    /// Makes a symbolic link here that leads to a client path.
+    /// Makes a symbolic link here; what it leads to need not exist.
     ///
     /// # Errors
-    /// `AlreadyExists`, `Unsupported`.
-    async fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault>;
+    /// `AlreadyExists`, `Unsupported`, `Failed` for a target outside.
+    async fn make_symlink(&self, target: &LinkTarget) -> Result<(), Fault>;
 
     /// Makes `target` a second name of the regular file here.
     ///
@@ -80,11 +80,12 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     /// `AlreadyExists`, `Unsupported`, `Failed` across file systems.
     async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault>;
 
-    /// Returns where the symbolic link here leads, as a client path.
+    /// Returns where the symbolic link here leads, as a client may know it: a relative target is
+    /// the text of the link.
     ///
     /// # Errors
     /// `Failed` when it leads outside or is no link.
-    async fn read_link(&self) -> Result<VirtualPath, Fault>;
+    async fn read_link(&self) -> Result<LinkTarget, Fault>;
 
     /// Sets attributes of the entry.
     ///

@@ -13,6 +13,9 @@ pub struct WriteHow {
     pub truncate: bool,
     /// `AlreadyExists` when there is a file.
     pub exclusive: bool,
+    /// Every write goes to the end of the file as it is then, whatever its offset. A file that
+    /// exists is written in place in every mode, so that several appenders lose nothing.
+    pub append: bool,
     /// Permission bits of a new file before the umask.
     pub permissions: u32,
 }

@@ -75,6 +75,7 @@ async fn ask(storage: &LocalStorage, home: &Path, path: &[u8]) {
         create: true,
         truncate: true,
         exclusive: false,
+        append: false,
         permissions: 0o666,
     };
     drop(place.open_write(how).await);

@@ -44,6 +44,7 @@ impl Upload {
         match ended {
             Ok(left) => {
                 self.settle(left).await;
+                self.files.note_written(self).await;
                 Ok(())
             }
             Err(fault) => {
@@ -84,6 +85,11 @@ impl Upload {
             self.make_room_to_replace(size).await?;
             let mut open = self.files.shared.tally.lock().await;
             let old = self.target().await?;
+            if self.appends() && old.is_some() {
+                drop(open);
+                let (delta, size) = self.join_target().await?;
+                return Ok(Left { delta, size: Some(size) });
+            }
             if self.fits(size, old.as_ref()).await {
                 self.handle.finish().await?;
                 return Ok(published(&mut open, size, old.as_ref()));
@@ -94,6 +100,10 @@ impl Upload {
 
     async fn make_room_to_replace(&self, size: u64) -> Result<(), Fault> {
         let old = self.target().await?;
+        // Behind another file an appended one has need of all its bytes, and has room for them.
+        if self.appends() && old.is_some() {
+            return Ok(());
+        }
         self.counted.store(old.map_or(0, |old| old.size), Ordering::Release);
         self.make_room_for_name(old.as_ref()).await?;
         self.make_room(size).await
@@ -142,6 +152,13 @@ impl Upload {
     /// Gives up the temporary file, or keeps the part in its place as the mode says.
     async fn give_up(&self) -> Left {
         let keeps = self.files.shared.write_mode == WriteMode::AtomicKeepPart;
+        if keeps
+            && self.appends()
+            && let Ok(Some(_)) = self.target().await
+            && let Ok((delta, size)) = self.join_target().await
+        {
+            return Left { delta, size: Some(size) };
+        }
         if keeps && let Ok(None) = self.target().await {
             // Refused, nothing is kept below.
             let _ = self.make_room_for_name(None).await;

@@ -10,7 +10,7 @@ use ferryd_control_plane::{Certainty, ControlPlane};
 use ferryd_domain::{Fault, QuotaUsage, VirtualPath};
 use ferryd_storage::memory::MemoryStorage;
 use ferryd_storage::mounts::{Mount, MountedStorage};
-use ferryd_storage::{Links, Storage, WriteHow, WriteMode};
+use ferryd_storage::{LinkTarget, Links, Storage, WriteHow, WriteMode};
 use russh::ChannelMsg;
 use tokio::sync::mpsc;
 
@@ -120,7 +120,8 @@ async fn storage(has_folder: bool) -> Arc<dyn Storage> {
     }
     for (link, target) in [("/l", "/d"), ("/circle", "/circle"), ("/dangling", "/d/none")] {
         let place = storage.locate(&path(link), Links::Keep).await.unwrap();
-        place.make_symlink(&path(target)).await.unwrap();
+        let target = LinkTarget::parse(target.as_bytes()).unwrap();
+        place.make_symlink(&target).await.unwrap();
     }
     storage
 }
@@ -141,6 +142,7 @@ async fn put(storage: &dyn Storage, name: &str, size: usize) -> Result<(), Fault
         create: true,
         truncate: true,
         exclusive: true,
+        append: false,
         permissions: 0o644,
     };
     let file = storage.locate(&path(name), Links::Follow).await?.open_write(how).await?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ferryd_domain::{FaultKind, VirtualPath};
 
 use super::{Ground, MODES, NEW, kind};
-use crate::{Links, WriteHow, is_circle};
+use crate::{LinkTarget, Links, WriteHow, is_circle};
 
 pub async fn links_inside_work(ground: &Ground) {
     if !ground.can(ground.storage.capabilities().symlinks, "links") {
@@ -36,7 +36,7 @@ pub async fn a_link_is_seen_as_itself_when_kept(ground: &Ground) {
     ground.make_link("/link", "/file").await;
     let link = ground.at("/link").await;
     assert!(link.stat().await.unwrap().is_symlink());
-    assert_eq!(link.read_link().await.unwrap().to_text(), "/file");
+    assert_eq!(link.read_link().await.unwrap().as_bytes(), b"/file");
     assert!(ground.at("/file").await.read_link().await.is_err());
     // Swapped in after the place was found, a link is not followed either.
     assert!(link.open_read().await.is_err());
@@ -89,7 +89,7 @@ pub async fn a_link_never_replaces_a_name(ground: &Ground) {
         return;
     }
     ground.put("/file", b"content").await;
-    let target = VirtualPath::root();
+    let target = LinkTarget::Absolute(VirtualPath::root());
     for path in ["/file", "/"] {
         let made = ground.at(path).await.make_symlink(&target).await;
         assert_eq!(kind(made), FaultKind::AlreadyExists, "{path}");
@@ -101,4 +101,37 @@ pub async fn a_link_never_replaces_a_name(ground: &Ground) {
     let again = ground.at("/file").await.make_hard_link(other.as_ref()).await;
     assert_eq!(kind(again), FaultKind::AlreadyExists);
     assert!(ground.at("/").await.make_hard_link(other.as_ref()).await.is_err());
+}
+
+pub async fn a_relative_link_is_kept_and_leads_from_where_it_is(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().symlinks, "links") {
+        return;
+    }
+    ground.make_directory("/a").await;
+    ground.make_directory("/a/b").await;
+    ground.put("/a/file", b"content").await;
+    for (link, target) in [("/a/l", "file"), ("/a/b/l", "../file"), ("/a/b/m", "./..//file")] {
+        ground.make_link(link, target).await;
+        let read = ground.at(link).await.read_link().await.unwrap();
+        assert_eq!(read.as_bytes(), target.as_bytes());
+        assert_eq!(ground.get(link).await.unwrap(), b"content", "{link}");
+        assert_eq!(ground.behind(link).await.path().to_text(), "/a/file");
+    }
+    ground.make_link("/way", "a/b").await;
+    assert_eq!(ground.get("/way/l").await.unwrap(), b"content");
+    ground.at("/a").await.rename(ground.at("/z").await.as_ref()).await.unwrap();
+    assert_eq!(ground.get("/z/b/l").await.unwrap(), b"content", "it moves with what it leads to");
+    assert_eq!(ground.at("/z/b/l").await.read_link().await.unwrap().as_bytes(), b"../file");
+}
+
+pub async fn no_link_is_made_that_leads_above_the_root(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().symlinks, "links") {
+        return;
+    }
+    ground.make_directory("/a").await;
+    for (link, target) in [("/l", ".."), ("/a/l", "../../etc/passwd"), ("/l", "a/../../x")] {
+        let target = LinkTarget::parse(target.as_bytes()).unwrap();
+        assert_eq!(kind(ground.at(link).await.make_symlink(&target).await), FaultKind::Failed);
+        assert_eq!(kind(ground.at(link).await.stat().await), FaultKind::NotFound);
+    }
 }

@@ -129,3 +129,50 @@ pub async fn temporary_files_never_stay(ground: &Ground) {
         ground.at("/name").await.remove_directory().await.unwrap();
     }
 }
+
+pub async fn appenders_lose_nothing_of_each_other(ground: &Ground) {
+    if !ground.can(ground.storage.capabilities().resume, "resuming") {
+        return;
+    }
+    for mode in MODES {
+        ground.put("/log", b"old ").await;
+        let how = WriteHow { mode, append: true, truncate: false, create: false, ..NEW };
+        let (one, two) = (ground.open("/log", how).await, ground.open("/log", how).await);
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!(one.replaced(), Some(4), "{mode:?}");
+        let append = async |file: &dyn crate::WriteHandle, data: &'static [u8]| {
+            let slices = data.chunks(1).map(Bytes::from_static).collect();
+            assert_eq!(file.append(slices).await.unwrap(), data.len());
+        };
+        append(one.as_ref(), b"one ").await;
+        append(two.as_ref(), b"two ").await;
+        write(one.as_ref(), b"offsets do not count ").await;
+        one.finish().await.unwrap();
+        append(two.as_ref(), b"end").await;
+        two.abort().await.unwrap();
+        let all = b"old one two offsets do not count end";
+        assert_eq!(ground.get("/log").await.unwrap(), all, "{mode:?}");
+        assert_eq!(ground.names("/").await, [b"log"]);
+    }
+}
+
+pub async fn an_appender_makes_a_missing_file_as_its_mode_says(ground: &Ground) {
+    for mode in MODES {
+        let how = WriteHow { mode, append: true, truncate: false, ..NEW };
+        let file = ground.open("/new", how).await.unwrap();
+        assert_eq!(file.replaced(), None);
+        write(file.as_ref(), b"a").await;
+        write(file.as_ref(), b"b").await;
+        assert_eq!(ground.get("/new").await.is_ok(), mode == WriteMode::Direct, "{mode:?}");
+        file.finish().await.unwrap();
+        assert_eq!(ground.get("/new").await.unwrap(), b"ab", "{mode:?}");
+        ground.at("/new").await.remove_file().await.unwrap();
+        if mode != WriteMode::Direct {
+            let file = ground.open("/new", how).await.unwrap();
+            ground.put("/new", b"of another").await;
+            assert!(file.finish().await.is_err(), "{mode:?}");
+            assert_eq!(ground.get("/new").await.unwrap(), b"of another");
+            ground.at("/new").await.remove_file().await.unwrap();
+        }
+    }
+}

@@ -11,7 +11,8 @@ use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
 use super::writer::Writer;
 use crate::{
-    Entry, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow, WriteMode,
+    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    WriteMode,
 };
 
 /// A place on a local disk.
@@ -77,7 +78,7 @@ impl Place for LocalPlace {
         // A copy of the old file may take long on any disk, and so may its end.
         let takes_long = match how.mode {
             WriteMode::Direct => how.truncate && self.spot.is_slow_to_free(),
-            WriteMode::Atomic | WriteMode::AtomicKeepPart => !how.truncate,
+            WriteMode::Atomic | WriteMode::AtomicKeepPart => !how.truncate && !how.append,
         };
         let open = move |spot: &Spot| Writer::open(spot, how);
         let writer = if takes_long { self.pool(open).await } else { self.run(open).await }?;
@@ -107,7 +108,7 @@ impl Place for LocalPlace {
         self.run(move |spot| spot.make_directory(permissions)).await
     }
 
-    async fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
+    async fn make_symlink(&self, target: &LinkTarget) -> Result<(), Fault> {
         let target = target.clone();
         self.run(move |spot| spot.make_symlink(&target)).await
     }
@@ -120,7 +121,7 @@ impl Place for LocalPlace {
         self.run(move |spot| spot.make_hard_link(&target)).await
     }
 
-    async fn read_link(&self) -> Result<VirtualPath, Fault> {
+    async fn read_link(&self) -> Result<LinkTarget, Fault> {
         self.run(Spot::read_link).await
     }
 

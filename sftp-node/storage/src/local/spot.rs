@@ -14,7 +14,7 @@ use super::cursor::client_path;
 use super::fault::{directory_for_writing, fault, not_regular, outside};
 use super::root::{DIRECTORY, Root, process_umask_touches};
 use super::stat::{CAREFUL, entry, regular};
-use crate::{Entry, Links, SetAttributes, Space};
+use crate::{Entry, LinkTarget, Links, SetAttributes, Space};
 
 /// Bytes from which on freeing them is not left to a shared thread.
 const LARGE: i64 = 16 * 1024 * 1024;
@@ -158,12 +158,17 @@ impl Spot {
         Ok(())
     }
 
-    /// Makes a link whose text is a path of the disk, as clients of other servers expect to find.
-    pub(super) fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
+    /// Makes a link. An absolute target becomes a path of the disk, so that it leads to that path
+    /// of the account for other programs as well; the text of a relative one is kept.
+    pub(super) fn make_symlink(&self, target: &LinkTarget) -> Result<(), Fault> {
         if self.path.is_root() {
             return Err(fault(Errno::EXIST));
         }
-        let text = self.root.real_path_of(target.as_bytes());
+        target.from_directory(&self.path.directory())?;
+        let text = match target {
+            LinkTarget::Absolute(path) => self.root.real_path_of(path.as_bytes()),
+            LinkTarget::Relative(text) => text.clone(),
+        };
         rustix::fs::symlinkat(text.as_slice(), self.directory(), self.name()).map_err(fault)?;
         self.root.owner().give_name(self.directory(), self.name());
         Ok(())
@@ -177,9 +182,20 @@ impl Spot {
         rustix::fs::linkat(from, self.name(), to, target.name(), AtFlags::empty()).map_err(fault)
     }
 
-    pub(super) fn read_link(&self) -> Result<VirtualPath, Fault> {
+    /// Reads a link. One that names directories above the root and comes back is shown as the path
+    /// of the account that it leads to: those names are none of the client's business.
+    pub(super) fn read_link(&self) -> Result<LinkTarget, Fault> {
         match rustix::fs::readlinkat(self.directory(), self.name(), Vec::new()) {
-            Ok(text) => client_path(self.root.names(), &self.path.directory(), text.to_bytes()),
+            Ok(text) => {
+                let (text, directory) = (text.to_bytes(), self.path.directory());
+                if text.first() != Some(&b'/') {
+                    let target = LinkTarget::Relative(text.to_vec());
+                    if target.from_directory(&directory).is_ok() {
+                        return Ok(target);
+                    }
+                }
+                client_path(self.root.names(), &directory, text).map(LinkTarget::Absolute)
+            }
             Err(Errno::INVAL) => Err(Fault::failed("not a symbolic link")),
             Err(errno) => Err(fault(errno)),
         }

@@ -15,14 +15,15 @@ const RANDOM: usize = 20;
 /// Longest name of a file on Linux.
 const NAME_MAX: usize = 255;
 
-/// Returns a fresh temporary name for a file. The name part is cut when all is too long.
+/// Returns a fresh temporary name for a file. When all is too long the name loses its beginning: by
+/// its end extension filters know it.
 pub(super) fn temporary_name(name: &[u8]) -> Vec<u8> {
     let mut temporary = PREFIX.to_vec();
     let random: [u8; RANDOM] = rand::random();
     temporary.extend(random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 31))));
     temporary.push(b'.');
-    temporary.extend_from_slice(name);
-    temporary.truncate(NAME_MAX);
+    let start = (temporary.len() + name.len()).saturating_sub(NAME_MAX);
+    temporary.extend_from_slice(name.get(start..).unwrap_or_default());
     temporary
 }
 
@@ -47,9 +48,10 @@ pub(super) fn mark_in_use(file: &OwnedFd) {
 /// Tells whether an upload that runs has marked a file.
 pub(super) fn is_in_use(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
     // NFS locks only what is open for writing.
-    let Ok(file) = rustix::fs::openat(directory, name, OFlags::RDWR | CAREFUL, Mode::empty())
-    else {
-        return false;
+    let file = match rustix::fs::openat(directory, name, OFlags::RDWR | CAREFUL, Mode::empty()) {
+        Ok(file) => file,
+        // A client may have chosen a mode that lets nobody look: better left than taken away.
+        Err(errno) => return errno == Errno::ACCESS,
     };
     let locked = rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive);
     matches!(locked, Err(Errno::WOULDBLOCK))
@@ -61,9 +63,10 @@ mod tests {
 
     #[test]
     fn temporary_names_are_recognized_and_fit_a_directory() {
-        for name in [b"a".to_vec(), vec![b'x'; 255]] {
+        for name in [b"a".to_vec(), vec![b'x'; 255], [vec![b'x'; 254], vec![b'y']].concat()] {
             let temporary = temporary_name(&name);
             assert!(is_temporary(&temporary) && temporary.len() <= 255);
+            assert_eq!(temporary.last(), name.last());
             assert_ne!(temporary, temporary_name(&name));
         }
         for other in ["a", ".sftpgo-upload.", ".sftpgo-upload.0123456789abcdefghiw.x"] {

@@ -30,13 +30,15 @@ pub(super) struct Writer {
     upload: Arc<Upload>,
     file: OpenFile,
     readable: bool,
+    appends: bool,
 }
 
 impl Writer {
     /// Opens as `how` says. Blocks.
     pub(super) fn open(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
         let upload = Upload::start(spot, how)?;
-        Ok(Self { file: upload.file().clone(), upload: Arc::new(upload), readable: how.read })
+        let (readable, appends) = (how.read, how.append);
+        Ok(Self { file: upload.file().clone(), upload: Arc::new(upload), readable, appends })
     }
 
     async fn run(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
@@ -69,6 +71,15 @@ impl WriteHandle for Writer {
         lane.on_pool(move || write_all(&file, offset, &data)).await
     }
 
+    async fn append(&self, data: Vec<Bytes>) -> Result<usize, Fault> {
+        let lane = self.file.root().lane();
+        if lane.writes_inline() {
+            return append_some(&self.file, &data);
+        }
+        let file = self.file.clone();
+        lane.on_pool(move || append_some(&file, &data)).await
+    }
+
     async fn copy_from(
         &self,
         source: CopySource<'_>,
@@ -78,8 +89,9 @@ impl WriteHandle for Writer {
     ) -> Result<u64, Fault> {
         let lane = self.file.root().lane();
         // Between devices the kernel copies by hand as well, and each disk has its own lane.
-        let Some(other) = local_file(&source).filter(|file| file.root().lane().is_beside(lane))
-        else {
+        let other = local_file(&source).filter(|file| file.root().lane().is_beside(lane));
+        // The kernel copies to offsets only.
+        let Some(other) = other.filter(|_| !self.appends) else {
             return through_memory(self, source, from, offset, length).await;
         };
         let (other, file) = (other.clone(), self.file.clone());
@@ -163,6 +175,29 @@ fn write_all(file: &OpenFile, offset: u64, data: &[Bytes]) -> Result<(), Fault> 
         position = write_group(file, position, &mut slices)?;
     }
     Ok(())
+}
+
+/// Appends until the disk takes no more: `O_APPEND` makes pwritev ignore the offset, and each call
+/// is a whole beside those of other processes.
+fn append_some(file: &OpenFile, data: &[Bytes]) -> Result<usize, Fault> {
+    let mut stored = 0;
+    for group in data.chunks(SLICES) {
+        let mut slices: Vec<IoSlice<'_>> = group.iter().map(|slice| IoSlice::new(slice)).collect();
+        let mut left = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match rustix::io::retry_on_intr(|| rustix::io::pwritev(file, left, 0)) {
+                Ok(written) if written > 0 => {
+                    stored += written;
+                    IoSlice::advance_slices(&mut left, written);
+                }
+                Ok(_) | Err(_) if stored > 0 => return Ok(stored),
+                Ok(_) => return Err(Fault::new(FaultKind::Failed, "disk took no data")),
+                Err(errno) => return Err(fault(errno)),
+            }
+        }
+    }
+    Ok(stored)
 }
 
 fn write_group(

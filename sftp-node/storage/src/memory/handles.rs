@@ -108,7 +108,7 @@ impl MemoryWriter {
         }
         let replaced = old.map(|old| tree.file(old).map(|data| data.len() as u64)).transpose()?;
         let inode = match (how.mode, old) {
-            (WriteMode::Direct, Some(old)) => {
+            (_, Some(old)) if how.mode == WriteMode::Direct || how.append => {
                 if how.truncate {
                     tree.resize(old, 0)?;
                 }
@@ -122,7 +122,7 @@ impl MemoryWriter {
             (WriteMode::Atomic | WriteMode::AtomicKeepPart, None) => {
                 tree.add(Content::File(Vec::new()), how.permissions)
             }
-            (WriteMode::Atomic | WriteMode::AtomicKeepPart, Some(old)) => {
+            (WriteMode::Direct | WriteMode::Atomic | WriteMode::AtomicKeepPart, Some(old)) => {
                 let data = if how.truncate { Vec::new() } else { tree.file(old)?.clone() };
                 let permissions = tree.node(old)?.permissions;
                 tree.add(Content::File(data), permissions)
@@ -130,6 +130,8 @@ impl MemoryWriter {
         };
         drop(tree);
         let (tree, name, progress) = (shared.clone(), name.to_vec(), Mutex::default());
+        // An appender that has made a file does not replace what has come there meanwhile.
+        let how = WriteHow { exclusive: how.exclusive || how.append, ..how };
         Ok(Self { tree, parent, name, how, inode, replaced, progress })
     }
 
@@ -141,8 +143,12 @@ impl MemoryWriter {
         Ok(progress.times)
     }
 
+    fn is_in_place(&self) -> bool {
+        self.how.mode == WriteMode::Direct || (self.how.append && self.replaced.is_some())
+    }
+
     fn publish(&self) -> Result<(), Fault> {
-        if self.how.mode == WriteMode::Direct {
+        if self.is_in_place() {
             return Ok(());
         }
         let mut tree = self.tree.lock();
@@ -181,6 +187,9 @@ impl Drop for MemoryWriter {
 #[async_trait]
 impl WriteHandle for MemoryWriter {
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
+        if self.how.append {
+            return self.append(data).await.map(drop);
+        }
         let mut tree = self.tree.lock();
         let mut position = offset;
         for slice in data {
@@ -188,6 +197,14 @@ impl WriteHandle for MemoryWriter {
             position = position.saturating_add(slice.len() as u64);
         }
         Ok(())
+    }
+
+    async fn append(&self, data: Vec<Bytes>) -> Result<usize, Fault> {
+        let mut tree = self.tree.lock();
+        let end = tree.file(self.inode)?.len() as u64;
+        let all = data.concat();
+        tree.write(self.inode, end, &all)?;
+        Ok(all.len())
     }
 
     async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {

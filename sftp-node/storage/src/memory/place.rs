@@ -8,7 +8,9 @@ use ferryd_domain::{Fault, FaultKind, RawPath, VirtualPath};
 
 use super::handles::{MemoryListing, MemoryReader, MemoryWriter};
 use super::tree::{Content, Inode, SharedTree, TOP, Tree, fault};
-use crate::{Entry, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
+use crate::{
+    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+};
 
 /// A name in a directory.
 #[derive(Debug)]
@@ -144,7 +146,8 @@ impl Place for MemoryPlace {
         self.make(Content::Directory(BTreeMap::new()), permissions)
     }
 
-    async fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
+    async fn make_symlink(&self, target: &LinkTarget) -> Result<(), Fault> {
+        target.from_directory(&self.path.directory())?;
         self.make(Content::Link(target.clone()), 0o777)
     }
 
@@ -158,7 +161,7 @@ impl Place for MemoryPlace {
         tree.count_name(inode, true)
     }
 
-    async fn read_link(&self) -> Result<VirtualPath, Fault> {
+    async fn read_link(&self) -> Result<LinkTarget, Fault> {
         let tree = self.tree.lock();
         match &tree.node(self.inode(&tree)?)?.content {
             Content::Link(target) => Ok(target.clone()),

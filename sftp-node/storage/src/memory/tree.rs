@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, FaultKind, VirtualPath};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::circles::circle;
-use crate::{Entry, EntryKind, FileStamp, Links, SetAttributes};
+use crate::{Entry, EntryKind, FileStamp, LinkTarget, Links, SetAttributes};
 
 /// Number of a node.
 pub(super) type Inode = u64;
@@ -25,7 +25,7 @@ pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) enum Content {
     File(Vec<u8>),
     Directory(BTreeMap<Vec<u8>, Inode>),
-    Link(VirtualPath),
+    Link(LinkTarget),
 }
 
 /// A file, directory or link.
@@ -219,7 +219,11 @@ impl Tree {
                 return Ok(Ok(directory));
             }
             if let Content::Link(target) = &self.node(child)?.content {
-                return Ok(Err(target.join(&rest.join(&b'/'))?));
+                let here = names
+                    .iter()
+                    .take(index)
+                    .fold(VirtualPath::root(), |path, name| path.child(name));
+                return Ok(Err(target.from_directory(&here)?.join(&rest.join(&b'/'))?));
             }
             if rest.is_empty() {
                 return Ok(Ok(directory));

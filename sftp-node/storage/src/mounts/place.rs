@@ -8,7 +8,9 @@ use ferryd_domain::{Fault, RawPath, VirtualPath};
 
 use super::MountTable;
 use super::listing::MountedListing;
-use crate::{Entry, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
+use crate::{
+    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+};
 
 /// A place and the mount that it lies in.
 #[derive(Debug)]
@@ -27,6 +29,16 @@ impl MountedPlace {
         inner: Arc<dyn Place>,
     ) -> Self {
         Self { table, holder, path, inner }
+    }
+
+    /// Returns the path that a link here leads to; it must be in the same folder.
+    fn target_here(&self, target: &LinkTarget) -> Result<VirtualPath, Fault> {
+        let path = target.from_directory(&self.path.directory())?;
+        if self.table.holder(&path) == self.holder {
+            Ok(path)
+        } else {
+            Err(Fault::failed("link leads into another folder"))
+        }
     }
 
     fn inside<'place>(&self, place: &'place dyn Place) -> &'place dyn Place {
@@ -85,12 +97,16 @@ impl Place for MountedPlace {
         self.inner.make_directory(permissions).await
     }
 
-    async fn make_symlink(&self, target: &VirtualPath) -> Result<(), Fault> {
-        let mount = self.table.mount(self.holder);
-        if self.table.holder(target) != self.holder {
-            return Err(Fault::failed("link leads into another folder"));
-        }
-        let target = target.strip_prefix(mount.path()).unwrap_or_else(VirtualPath::root);
+    async fn make_symlink(&self, target: &LinkTarget) -> Result<(), Fault> {
+        let path = self.target_here(target)?;
+        let target = match target {
+            LinkTarget::Absolute(_) => {
+                let mount = self.table.mount(self.holder);
+                let inside = path.strip_prefix(mount.path()).unwrap_or_else(VirtualPath::root);
+                LinkTarget::Absolute(inside)
+            }
+            LinkTarget::Relative(_) => target.clone(),
+        };
         self.inner.make_symlink(&target).await
     }
 
@@ -98,13 +114,15 @@ impl Place for MountedPlace {
         self.inner.make_hard_link(self.inside(target)).await
     }
 
-    async fn read_link(&self) -> Result<VirtualPath, Fault> {
-        let target = self.inner.read_link().await?.below(self.table.mount(self.holder).path());
-        if self.table.holder(&target) == self.holder {
-            Ok(target)
-        } else {
-            Err(Fault::failed("link leads into another folder"))
-        }
+    async fn read_link(&self) -> Result<LinkTarget, Fault> {
+        let target = match self.inner.read_link().await? {
+            LinkTarget::Absolute(path) => {
+                LinkTarget::Absolute(path.below(self.table.mount(self.holder).path()))
+            }
+            relative @ LinkTarget::Relative(_) => relative,
+        };
+        self.target_here(&target)?;
+        Ok(target)
     }
 
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {

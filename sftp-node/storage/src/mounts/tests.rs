@@ -8,7 +8,7 @@ use ferryd_domain::{Account, FaultKind, StorageProvider, VirtualFolder, VirtualP
 
 use crate::contract::{Ground, kind};
 use crate::open::{OpenOptions, count, open};
-use crate::{EntryKind, Links, Storage};
+use crate::{EntryKind, LinkTarget, Links, Storage};
 
 struct Scene {
     top: tempfile::TempDir,
@@ -169,11 +169,21 @@ async fn no_link_leads_from_one_folder_into_another() {
         assert_eq!(kind(located), FaultKind::Failed, "{path}");
         assert_eq!(kind(ground.at(path).await.read_link().await), FaultKind::Failed, "{path}");
     }
-    let across = VirtualPath::parse(b"/in/deep/x").unwrap();
-    assert!(ground.at("/link").await.make_symlink(&across).await.is_err());
+    for (link, across) in [
+        ("/link", "/in/deep/x"),
+        ("/link", "in/deep/x"),
+        ("/in/deep/link", "/file"),
+        ("/in/deep/link", "../../file"),
+    ] {
+        let across = LinkTarget::parse(across.as_bytes()).unwrap();
+        assert!(ground.at(link).await.make_symlink(&across).await.is_err(), "{link} {across:?}");
+    }
     ground.make_link("/in/deep/link", "/in/deep/x").await;
     let target = ground.at("/in/deep/link").await.read_link().await.unwrap();
-    assert_eq!(target.to_text(), "/in/deep/x");
+    assert_eq!(target.as_bytes(), b"/in/deep/x");
+    ground.make_link("/in/deep/relative", "./x").await;
+    let target = ground.at("/in/deep/relative").await.read_link().await.unwrap();
+    assert_eq!(target.as_bytes(), b"./x");
     assert_eq!(ground.behind("/in/deep/link").await.path().to_text(), "/in/deep/x");
 }
 

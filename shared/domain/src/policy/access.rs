@@ -69,10 +69,54 @@ impl AccessPolicy {
         if !self.permissions_at(&governing(operation, path)).has_all(needed(operation)) {
             return Err(Fault::denied());
         }
-        if concerns_content(operation) && !self.extensions.allow(path) {
-            return Err(Fault::denied().context("file extension not allowed"));
+        if concerns_content(operation) { self.check_name(path) } else { Ok(()) }
+    }
+
+    /// Decides whether an operation is allowed at a path that links have led to. A filter judges a
+    /// link by the name of what it leads to as well.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_behind_links(
+        &self,
+        operation: Operation,
+        asked: &VirtualPath,
+        found: &VirtualPath,
+    ) -> Result<(), Fault> {
+        self.check(operation, found)?;
+        match found.file_name() {
+            Some(name) if concerns_content(operation) => {
+                self.check_name(&asked.directory().child(name))
+            }
+            Some(_) | None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Tells whether the account has extension filters.
+    pub fn has_filters(&self) -> bool {
+        !self.extensions.is_empty()
+    }
+
+    /// Tells whether files in a directory are under a filter.
+    pub fn is_filtered(&self, directory: &VirtualPath) -> bool {
+        self.extensions.any_above(directory)
+    }
+
+    /// Tells whether files in two directories are under the same filter, or under none.
+    pub fn same_filter(&self, one: &VirtualPath, other: &VirtualPath) -> bool {
+        self.extensions.same(one, other)
+    }
+
+    /// Decides whether the filters allow a file of this path.
+    ///
+    /// # Errors
+    /// `PermissionDenied`.
+    pub fn check_name(&self, file: &VirtualPath) -> Result<(), Fault> {
+        if self.extensions.allow(file) {
+            Ok(())
+        } else {
+            Err(Fault::denied().context("file extension not allowed"))
+        }
     }
 
     /// Tells whether every one of these permissions is granted at a path and everywhere below.

@@ -51,6 +51,15 @@ impl ExtensionRules {
         self.governing(directory).is_some()
     }
 
+    /// Tells whether files in two directories are under the same filter, or under none.
+    pub fn same(&self, one: &VirtualPath, other: &VirtualPath) -> bool {
+        match (self.governing(one), self.governing(other)) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     fn governing(&self, directory: &VirtualPath) -> Option<&Rule> {
         self.0
             .iter()

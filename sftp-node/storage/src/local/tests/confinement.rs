@@ -122,7 +122,7 @@ async fn links_that_leave_and_come_back_are_inside() {
         for path in ["/around", "/further", "/absolute"] {
             assert_eq!(ground.get(path).await.unwrap(), b"mine", "{path}");
             assert_eq!(ground.behind(path).await.path().to_text(), "/file");
-            assert_eq!(ground.at(path).await.read_link().await.unwrap().to_text(), "/file");
+            assert_eq!(ground.at(path).await.read_link().await.unwrap().as_bytes(), b"/file");
         }
     }
 }

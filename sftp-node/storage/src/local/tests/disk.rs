@@ -196,4 +196,6 @@ async fn real_paths_are_those_of_the_disk() {
     assert_eq!(ground.at("/x").await.real_path().to_text(), real.join("x").display().to_string());
     ground.make_link("/link", "/x").await;
     assert_eq!(fs::read_link(real.join("link")).unwrap(), real.join("x"));
+    ground.make_link("/relative", "a/../x").await;
+    assert_eq!(fs::read_link(real.join("relative")).unwrap(), Path::new("a/../x"));
 }

@@ -47,6 +47,9 @@ impl Upload {
         }
         match how.mode {
             WriteMode::Direct => Self::in_place(spot, how),
+            WriteMode::Atomic | WriteMode::AtomicKeepPart if how.append => {
+                Self::appending(spot, how)
+            }
             WriteMode::Atomic | WriteMode::AtomicKeepPart => Self::beside(spot, how),
         }
     }
@@ -82,6 +85,18 @@ impl Upload {
             }
         }
         Err(Fault::new(FaultKind::Conflict, "file is being changed"))
+    }
+
+    /// Opens the target itself when it exists. A missing one is made beside it and may not replace
+    /// what has come there meanwhile.
+    fn appending(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+        if !how.exclusive {
+            match Self::in_place(spot, WriteHow { create: false, ..how }) {
+                Err(fault) if fault.kind() == FaultKind::NotFound && how.create => {}
+                opened => return opened,
+            }
+        }
+        Self::beside(spot, WriteHow { exclusive: true, ..how })
     }
 
     fn over(spot: &Spot, how: WriteHow, file: OwnedFd) -> Result<Self, Fault> {
@@ -253,7 +268,8 @@ fn old_file(spot: &Spot, how: WriteHow) -> Result<Option<Stat>, Fault> {
 }
 
 fn access(how: WriteHow) -> OFlags {
-    if how.read { OFlags::RDWR } else { OFlags::WRONLY }
+    let access = if how.read { OFlags::RDWR } else { OFlags::WRONLY };
+    if how.append { access | OFlags::APPEND } else { access }
 }
 
 /// Makes a file that was not there, with exactly this mode.

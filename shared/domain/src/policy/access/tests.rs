@@ -154,3 +154,24 @@ fn rights_below_a_path_are_all_looked_at() {
     assert!(!policy.grants_below(&path("/a"), &[Permission::Delete]));
     assert!(policy.grants_below(&path("/c"), &[Permission::Delete]));
 }
+
+#[test]
+fn a_link_is_judged_by_the_name_of_what_it_leads_to() {
+    let mut account = account(&[("/", &["*"])]);
+    account.filters.file_extensions = vec![ExtensionFilter {
+        path: "/web".into(),
+        allowed_extensions: Vec::new(),
+        denied_extensions: vec![".php".into()],
+    }];
+    let policy = AccessPolicy::of(&account);
+    let check = |operation, asked, found| {
+        policy.check_behind_links(operation, &path(asked), &path(found)).is_ok()
+    };
+    assert!(check(Operation::Download, "/web/a.txt", "/free/b.txt"));
+    assert!(!check(Operation::Download, "/web/a.txt", "/free/b.php"));
+    assert!(!check(Operation::Download, "/free/a.txt", "/web/b.php"));
+    assert!(check(Operation::Stat, "/web/a.txt", "/free/b.php"));
+    assert!(policy.same_filter(&path("/web/a"), &path("/web")));
+    assert!(policy.same_filter(&path("/a"), &path("/")));
+    assert!(!policy.same_filter(&path("/web/a"), &path("/a")));
+}
