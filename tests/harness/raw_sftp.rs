@@ -188,7 +188,17 @@ impl RawSftp {
 
     /// OPEN.
     pub async fn open(&mut self, path: impl AsRef<[u8]>, flags: u32) -> Result<Vec<u8>, Status> {
-        let fields = Fields::new().string(path).u32(flags).u32(0);
+        self.open_with(path, flags, Attributes::default()).await
+    }
+
+    /// OPEN with attributes for a new file.
+    pub async fn open_with(
+        &mut self,
+        path: impl AsRef<[u8]>,
+        flags: u32,
+        new: Attributes,
+    ) -> Result<Vec<u8>, Status> {
+        let fields = Fields::new().string(path).u32(flags).bytes(&new.encode());
         let body = self.request(3, fields).await?;
         Ok(Reader(&body).string().to_vec())
     }
@@ -246,7 +256,16 @@ impl RawSftp {
 
     /// MKDIR.
     pub async fn mkdir(&mut self, path: impl AsRef<[u8]>) -> Result<(), Status> {
-        self.request(14, Fields::new().string(path).u32(0)).await.map(drop)
+        self.mkdir_with(path, Attributes::default()).await
+    }
+
+    /// MKDIR with attributes.
+    pub async fn mkdir_with(
+        &mut self,
+        path: impl AsRef<[u8]>,
+        new: Attributes,
+    ) -> Result<(), Status> {
+        self.request(14, Fields::new().string(path).bytes(&new.encode())).await.map(drop)
     }
 
     /// RMDIR.

@@ -12,6 +12,7 @@
 )]
 
 mod actions;
+mod appending;
 mod architecture;
 mod as_openssh;
 mod atomic;
@@ -23,10 +24,12 @@ mod cluster;
 mod confinement;
 mod copy_data;
 mod crash;
+mod creation_modes;
 mod database_view;
 mod dead_clients;
 mod do_instead;
 mod extensions;
+mod filters;
 mod floods;
 mod hooks;
 mod host_keys;
@@ -46,6 +49,7 @@ mod permissions;
 mod programs;
 mod quota;
 mod raw_names;
+mod relative_links;
 mod rest_users;
 mod security_keys;
 mod sessions;
@@ -56,3 +60,4 @@ mod stall;
 mod terminal;
 mod transfers;
 mod transport;
+mod unlisted_uploads;
