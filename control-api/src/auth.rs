@@ -200,7 +200,7 @@ impl Auth {
         let login = Login { username: &username, connection: &attempt.connection, proof };
         let (account, _) = self.account_for(login).await?;
         check_account(&account, crate::clock::now_ms())?;
-        credentials::check_key(&account, line)?;
+        credentials::check_key(&account, line, attempt.client_address.ip())?;
         Ok(account)
     }
 

@@ -3,7 +3,7 @@
 
 use ferryd_data_provider::{Order, UserPage};
 use ferryd_domain::account::normalize::normalize;
-use ferryd_domain::account::validate::validate;
+use ferryd_domain::account::validate::{new_key_options, validate};
 use ferryd_domain::{Account, Fault};
 
 use super::Accounts;
@@ -27,6 +27,7 @@ impl Accounts {
             self.vault.keep_unchanged(&mut account, before);
         }
         validate(&account)?;
+        new_key_options(&account, before.map_or(&[], |before| &before.public_keys))?;
         normalize(&mut account);
         hash_password(&mut account).await?;
         self.vault.seal(account, before).await

@@ -61,19 +61,21 @@ impl Auth {
     }
 }
 
-/// Looks for a key among those of an account; comments and most options do not matter. Whether a
-/// security key has verified its user is told by the signature alone, which nobody shows us: a
-/// line that demands it lets nobody in.
-pub(super) fn check_key(account: &Account, line: &str) -> Result<(), Fault> {
+/// Looks for a key among those of an account; of several lines with the same key one has to let
+/// the client in, as in sshd.
+pub(super) fn check_key(account: &Account, line: &str, from: IpAddr) -> Result<(), Fault> {
     let offered = PublicKeyLine::parse(line).map_err(|fault| refused(fault.to_string()))?;
-    let mut same = lines_of(account, &offered).peekable();
-    if same.peek().is_none() {
-        return Err(refused("the key is not one of the account"));
+    let mut outcome = Err(refused("the key is not one of the account"));
+    for stored in lines_of(account, &offered) {
+        outcome = stored.options.admit(from, crate::clock::wall_seconds);
+        if outcome.is_ok() {
+            if let Some(idle) = stored.options.idle() {
+                tracing::warn!(sender = "auth", username = %account.username, "public_keys: {idle}");
+            }
+            break;
+        }
     }
-    match same.any(|stored| !stored.demands_verification) {
-        true => Ok(()),
-        false => Err(refused("verify-required is set for the key and cannot be checked")),
-    }
+    outcome
 }
 
 /// Adds a key to an account that does not have it.

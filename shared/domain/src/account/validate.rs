@@ -81,6 +81,23 @@ fn permission_path(path: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Checks that the options of new keys can be obeyed. Lines that are `stored` already do not keep
+/// the account from being changed; logins look at them again.
+///
+/// # Errors
+/// `InvalidInput` with the option and what to do.
+pub fn new_key_options(account: &Account, stored: &[String]) -> Result<(), Fault> {
+    for (index, line) in account.public_keys.iter().enumerate() {
+        if stored.contains(line) {
+            continue;
+        }
+        if let Some(objection) = PublicKeyLine::parse(line)?.options.objection() {
+            return Err(Fault::invalid(format!("public_keys: key nr. {index}: {objection}")));
+        }
+    }
+    Ok(())
+}
+
 fn public_keys(account: &Account) -> Result<(), Fault> {
     for (index, line) in account.public_keys.iter().enumerate() {
         PublicKeyLine::parse(line).map_err(|fault| {

@@ -133,3 +133,24 @@ fn cloud_storage_needs_its_settings() {
         .contains("base64")
     );
 }
+
+#[test]
+fn options_that_cannot_be_obeyed_are_refused_in_new_lines_only() {
+    const KEY: &str = "ssh-ed25519 \
+        AAAAC3NzaC1lZDI1NTE5AAAAIJxBW5jVQ0nn8FqBTMUp5F3c4kiUpbA/jyc6gTL5sFlZ";
+    let with = |options: &str| {
+        let mut account = valid();
+        account.public_keys = vec![KEY.to_owned(), format!("{options} {KEY}")];
+        account
+    };
+    for options in ["restrict", "from=\"10.0.0.0/8\"", "expiry-time=\"20300101\""] {
+        new_key_options(&with(options), &[]).unwrap();
+    }
+    for options in ["cert-authority", "command=\"x y\"", "environment=\"A=b\"", "what"] {
+        let account = with(options);
+        validate(&account).unwrap();
+        let fault = new_key_options(&account, &[]).unwrap_err();
+        assert!(fault.public().starts_with("public_keys: key nr. 1: "), "{fault}");
+        new_key_options(&account, &account.public_keys).unwrap();
+    }
+}
