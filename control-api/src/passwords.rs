@@ -3,22 +3,25 @@
 
 mod argon2;
 mod bcrypt;
+mod form;
 mod md5_crypt;
 mod pbkdf2;
 pub mod pool;
 mod sha_crypt;
+mod yescrypt;
 
 use std::sync::{Arc, LazyLock};
 
 use ferryd_domain::{Fault, Secret};
 
+pub use form::{DesHashes, Form, form};
 pub use pool::{Line, Origin, Pool, Verdict};
 
 /// Checks clear text against a hash of one format.
 type Check = fn(&str, &[u8]) -> bool;
 
 /// Prefixes of hashes that are stored as they are sent.
-const FORMATS: [(&str, Check); 11] = [
+const FORMATS: [(&str, Check); 12] = [
     ("$argon2id$", argon2::matches),
     ("$2a$", bcrypt::matches),
     ("$2b$", bcrypt::matches),
@@ -30,9 +33,10 @@ const FORMATS: [(&str, Check); 11] = [
     ("$apr1$", md5_crypt::matches),
     ("$5$", sha_crypt::matches),
     ("$6$", sha_crypt::matches),
+    ("$y$", yescrypt::matches),
 ];
 
-/// Prefixes that only old `.htpasswd` files have; a password sent as such is clear text.
+/// Prefixes that only old `.htpasswd` files have; accounts cannot have them.
 const OLD_FORMATS: [(&str, Check); 2] = [("$2$", bcrypt::matches), ("$2x$", bcrypt::matches)];
 
 /// A hash that nothing matches; checking it takes as long as checking a new one, so that a
@@ -48,7 +52,7 @@ pub fn shared_pool() -> Arc<Pool> {
     Arc::clone(&POOL)
 }
 
-/// Tells whether a password is a hash already, so that it is stored as it is.
+/// Tells whether a stored password is a hash that can be checked.
 pub fn is_hash(password: &str) -> bool {
     FORMATS.iter().any(|(prefix, _)| password.starts_with(prefix))
 }
@@ -79,7 +83,11 @@ pub(crate) fn matches(hash: &str, clear: &[u8]) -> bool {
 
 /// Returns how much memory a check takes, in MiB.
 pub(crate) fn memory_of(hash: &str) -> u32 {
-    if hash.starts_with("$argon2id$") { argon2::memory_mib(hash) } else { 1 }
+    match hash {
+        _ if hash.starts_with("$argon2id$") => argon2::memory_mib(hash),
+        _ if hash.starts_with("$y$") => yescrypt::memory_mib(hash),
+        _ => 1,
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod host_keys;
 mod hostile;
 mod hostile_programs;
 mod huge_directory;
+mod imported_accounts;
 mod key_exchange;
 mod limits;
 mod login;

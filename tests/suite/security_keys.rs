@@ -10,6 +10,8 @@ use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_key::encoding::Decode as _;
 use serde_json::json;
 
+use crate::imported_accounts::store;
+
 both_topologies!(
     a_security_key_of_either_type_lets_in,
     a_security_key_lets_in_only_its_own_account,
@@ -81,14 +83,18 @@ async fn a_wrong_signature_of_a_security_key_is_a_failed_login(topology: Topolog
     assert_eq!(server.metric("sftpgo_public_key_login_ok_total").await.unwrap_or(0.0), 0.0);
 }
 
-/// The flag cannot be seen behind russh, so the demand cannot be met.
+/// The flag cannot be seen behind russh, so the demand cannot be met: the line is refused, and one that
+/// is stored already lets nobody in.
 async fn a_key_whose_line_demands_verification_lets_nobody_in(topology: Topology) {
     let server = Server::start(topology).await;
     for kind in KINDS {
         let key = SecurityKey::new(kind).with_flags(flags::PRESENT | flags::VERIFIED);
         let line = key.line();
-        let lines = json!({ "public_keys": [format!("no-pty,verify-required {line}")] });
-        let user = server.user_with(&format!("{kind:?}"), lines).await;
+        let lines = json!([format!("no-pty,verify-required {line}")]);
+        let refused = server.try_user("nobody", json!({ "public_keys": lines })).await.unwrap_err();
+        assert!(refused.public().contains("verify-required"), "{refused}");
+        let user = server.user(&format!("{kind:?}")).await;
+        store(&server, &user, "public_keys", &lines.to_string()).await;
         let agent = Agent::holding([key]);
         let said = server.sftp_with_agent(&user.name, &agent, "pwd\n").await;
         assert!(!said.well && said.errors.contains("denied"), "{said:?}");

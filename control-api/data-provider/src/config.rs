@@ -47,6 +47,8 @@ pub struct DataProviderConfig {
     pub credentials_path: String,
     /// Program that may change an account before its login; absolute path.
     pub pre_login_program: String,
+    /// Passwords that look like DES hashes of crypt(3), 13 letters and digits, are refused.
+    pub refuse_des_hashes: bool,
 }
 
 /// Which events of accounts are notified, and where.
@@ -82,6 +84,7 @@ impl Default for DataProviderConfig {
             external_auth_scope: 0,
             credentials_path: "credentials".to_owned(),
             pre_login_program: String::new(),
+            refuse_des_hashes: false,
         }
     }
 }

@@ -4,10 +4,10 @@
 use ferryd_data_provider::{Order, UserPage};
 use ferryd_domain::account::normalize::normalize;
 use ferryd_domain::account::validate::{new_key_options, validate};
-use ferryd_domain::{Account, Fault};
+use ferryd_domain::{Account, Fault, Secret};
 
 use super::Accounts;
-use crate::passwords;
+use crate::passwords::{self, DesHashes, Form};
 
 /// Users that are looked at together after a reload.
 const PAGE: u32 = 500;
@@ -29,7 +29,7 @@ impl Accounts {
         validate(&account)?;
         new_key_options(&account, before.map_or(&[], |before| &before.public_keys))?;
         normalize(&mut account);
-        hash_password(&mut account).await?;
+        self.hash_password(&mut account, before.map(|before| &before.password)).await?;
         self.vault.seal(account, before).await
     }
 
@@ -50,16 +50,43 @@ impl Accounts {
 
     async fn adopt(&self, account: Account) -> Result<(), Fault> {
         let mut adopted = account.clone();
-        hash_password(&mut adopted).await?;
+        self.hash_password(&mut adopted, Some(&account.password)).await?;
         let adopted = self.vault.seal(adopted, Some(&account)).await?;
         if adopted == account { Ok(()) } else { self.provider.update_user(&adopted).await }
     }
+
+    /// Hashes a password in clear. A hash that cannot be checked is refused, unless it is `stored`
+    /// already: then it stays, and no password matches it.
+    async fn hash_password(
+        &self,
+        account: &mut Account,
+        stored: Option<&Secret<String>>,
+    ) -> Result<(), Fault> {
+        let password = &account.password;
+        match passwords::form(password.expose(), self.des_hashes()) {
+            Form::Hash | Form::NoPassword => {}
+            Form::Foreign(_) if stored == Some(password) => {
+                let username = &account.username;
+                tracing::warn!(sender = "accounts", %username, "the stored password is a hash that cannot be checked");
+            }
+            Form::Foreign(name) => return Err(foreign(&name)),
+            Form::Clear => account.password = passwords::hash(password.clone()).await?,
+        }
+        Ok(())
+    }
+
+    const fn des_hashes(&self) -> DesHashes {
+        match self.config.refuse_des_hashes {
+            true => DesHashes::Refused,
+            false => DesHashes::Clear,
+        }
+    }
 }
 
-async fn hash_password(account: &mut Account) -> Result<(), Fault> {
-    let password = account.password.expose();
-    if !password.is_empty() && !passwords::is_hash(password) {
-        account.password = passwords::hash(account.password.clone()).await?;
-    }
-    Ok(())
+fn foreign(name: &str) -> Fault {
+    Fault::invalid(format!(
+        "password: a hash of the form {name} cannot be checked: send the password in clear, or a \
+         hash of argon2id, bcrypt ($2a$, $2b$, $2y$), yescrypt ($y$), SHA-crypt ($5$, $6$), \
+         MD5-crypt ($1$, $apr1$) or $pbkdf2-sha1$, $pbkdf2-sha256$, $pbkdf2-sha512$"
+    ))
 }

@@ -14,8 +14,10 @@ use crate::passwords::{DECOY, Line, Origin, Verdict};
 pub(super) enum CheckedPassword {
     /// It is the account's.
     Right,
-    /// It is not, or the account has none.
+    /// It is not.
     Wrong,
+    /// The account has none, is locked, or has a hash of an unknown form.
+    None,
     /// Too many checks wait; the client must not tell it from a wrong one.
     NotChecked,
 }
@@ -26,6 +28,7 @@ impl CheckedPassword {
         match self {
             Self::Right => Ok(()),
             Self::Wrong => Err(refused("the password is wrong")),
+            Self::None => Err(refused("the account has no password that can be checked")),
             Self::NotChecked => Err(refused("not checked: too many passwords wait for a check")),
         }
     }
@@ -41,14 +44,14 @@ impl Auth {
         password: &Secret<String>,
     ) -> CheckedPassword {
         let stored = &account.password;
-        let hash = match crate::passwords::is_hash(stored.expose()) {
-            true => stored.clone(),
-            false => Secret::new(DECOY.to_owned()),
+        let (hash, mismatch) = match crate::passwords::is_hash(stored.expose()) {
+            true => (stored.clone(), CheckedPassword::Wrong),
+            false => (Secret::new(DECOY.to_owned()), CheckedPassword::None),
         };
         let line = Line::Name(account.username.as_str().to_owned());
         match self.passwords.verify(line, address.into(), hash, password.clone()).await {
             Verdict::Match => CheckedPassword::Right,
-            Verdict::Mismatch => CheckedPassword::Wrong,
+            Verdict::Mismatch => mismatch,
             Verdict::Busy => CheckedPassword::NotChecked,
         }
     }
@@ -100,13 +103,14 @@ mod tests {
 
     #[test]
     fn a_password_that_was_not_checked_is_a_refusal_like_a_wrong_one() {
-        let faults = [CheckedPassword::Wrong, CheckedPassword::NotChecked]
+        let faults = [CheckedPassword::Wrong, CheckedPassword::NotChecked, CheckedPassword::None]
             .map(|checked| checked.proven().unwrap_err());
         for fault in &faults {
             assert_eq!(fault.kind(), FaultKind::Unauthenticated);
             assert!(!fault.is_transient(), "it would be told as an outage");
         }
         assert_eq!(faults[0].public(), faults[1].public());
+        assert_eq!(faults[0].public(), faults[2].public());
         assert_ne!(faults[0].to_string(), faults[1].to_string());
     }
 }

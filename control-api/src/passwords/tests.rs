@@ -6,7 +6,7 @@ const PHC: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$\
 CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
 /// Made with OpenSSL, libxcrypt and hashlib.
-const SECRET: [&str; 12] = [
+const SECRET: [&str; 15] = [
     "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1",
     "$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/",
     "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.",
@@ -17,6 +17,9 @@ const SECRET: [&str; 12] = [
     "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
     "$2x$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
     "$2$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+    "$y$j75$AbCdEfGhIjKlMnOp$dcu99HyNg3oJ2B2lPfQibsFWDCnMFUPuZ8KtywwKsd8",
+    "$y$j9T$AbCdEfGhIjKlMnOp$xXOFrDSxS632qJKHH8hm66xFQ7nYzp634zH/liwFew8",
+    "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$pLOAA.GWfQElzJMkN.JqzcItGXS.DsOZsBOX0fO4NDC",
     "$pbkdf2-sha1$1000$aSalt$Qj7tuuflRIXA9qzpVo7aV7PC+Sk=",
     "$pbkdf2-sha512$1000$aSalt$2e4Xu8MqRH3qak9dyaopGUIGgWzWlc1vBj8xT4bZIgLYV6xeJWnZ//ey72lmoCz7h5PXpOt6zr7fN7e538ta/Q==",
 ];
@@ -77,8 +80,11 @@ fn hashes_that_would_take_too_long_are_refused_at_once() {
         "$2a$31$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
         "$6$rounds=999999999$saltsalt$34Syr0FSbWlp9hNFif0BNSVHRPxwiPh79DU920TQC0DoAPilRd9UG4mVZjASSDEENmIuJl1xJneHoAcjNgCp00",
         "$pbkdf2-sha1$4294967295$aSalt$Qj7tuuflRIXA9qzpVo7aV7PC+Sk=",
+        "$y$jzT$AbCdEfGhIjKlMnOp$xXOFrDSxS632qJKHH8hm66xFQ7nYzp634zH/liwFew8",
+        "$y$j9zzzzzz$AbCdEfGhIjKlMnOp$xXOFrDSxS632qJKHH8hm66xFQ7nYzp634zH/liwFew8",
     ] {
         assert!(!matches(hash, b"secret"), "{hash}");
+        assert!(memory_of(hash) <= 1024, "{hash}");
     }
     assert!(!matches(SECRET[3], &[b'a'; 300_000]));
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -86,12 +92,21 @@ fn hashes_that_would_take_too_long_are_refused_at_once() {
 
 #[test]
 fn only_hashes_with_a_known_prefix_are_stored_as_sent() {
-    for hash in [PHC, SECRET[0], SECRET[1], SECRET[5], SECRET[6], SECRET[7], SECRET[10]] {
+    for hash in [PHC, SECRET[0], SECRET[1], SECRET[5], SECRET[6], SECRET[7], SECRET[11]] {
         assert!(is_hash(hash), "{hash}");
     }
-    for clear in ["secret", "$2x$x", "$argon2i$x", "$y$x", "{SHA}x", ""] {
+    for clear in ["secret", "$2x$x", "$argon2i$x", "{SHA}x", "", "!", "!$6$x"] {
         assert!(!is_hash(clear), "{clear}");
     }
+}
+
+#[test]
+fn a_yescrypt_hash_without_its_end_matches_nothing() {
+    let (whole, _) = SECRET[9].rsplit_once('$').unwrap_or_default();
+    for hash in ["$y$j75$AbCdEfGhIjKlMnOp$", "$y$j75$$", "$y$j75$AbCdEfGhIjKlMnOp$dcu99", whole] {
+        assert!(!matches(hash, b"secret"), "{hash}");
+    }
+    assert_eq!((memory_of(SECRET[10]), memory_of(SECRET[11])), (1, 16));
 }
 
 #[tokio::test]
