@@ -157,11 +157,15 @@ impl LocalControlPlane {
     /// `Unavailable` when the usage could not be written.
     pub async fn shutdown(&self, limit: Duration) -> Result<(), Fault> {
         self.grace_period.shutdown(&self.sessions, &self.nodes).await;
-        let (flushed, (), ()) = tokio::join!(
+        let (flushed, logins, ()) = tokio::join!(
             self.quota.flush(),
             self.last_logins.flush(),
             self.actions.shutdown(limit)
         );
+        // No start or end fails for the time of a login.
+        if let Err(fault) = logins {
+            tracing::warn!(sender = "control_plane", error = %fault, "last logins are not written");
+        }
         flushed
     }
 

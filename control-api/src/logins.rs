@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ferryd_control_plane::ConnectionId;
 use ferryd_data_provider::DataProvider;
-use ferryd_domain::{Account, Fault, FaultKind, Username};
+use ferryd_domain::{Account, Fault, Username};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(10);
 const MAX_KEPT: usize = 4096;
 /// How long the time of a login may wait for others before it is written.
 const WRITE_DELAY: Duration = Duration::from_millis(200);
+/// Pause after a store did not answer.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Accounts whose credential was good a moment ago, by connection.
 #[derive(Debug, Default)]
@@ -51,32 +53,59 @@ impl FreshAccounts {
 #[derive(Debug)]
 pub struct LastLogins {
     provider: Arc<dyn DataProvider>,
-    waiting: Mutex<HashMap<Username, i64>>,
+    noted: Mutex<Noted>,
+    /// Held by whoever writes.
+    writing: tokio::sync::Mutex<()>,
     some: Notify,
+}
+
+/// The last login of each account.
+#[derive(Debug, Default)]
+struct Noted {
+    waiting: HashMap<Username, i64>,
+    /// What the store is being told; nobody knows yet whether it has it.
+    underway: HashMap<Username, i64>,
 }
 
 impl LastLogins {
     /// Returns an empty set over a provider.
     pub(crate) fn new(provider: Arc<dyn DataProvider>) -> Self {
-        Self { provider, waiting: Mutex::default(), some: Notify::new() }
+        Self {
+            provider,
+            noted: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            some: Notify::new(),
+        }
     }
 
     /// Notes a login at a time in Unix milliseconds.
     pub(crate) fn note(&self, username: &Username, now: i64) {
-        self.waiting.lock().insert(username.clone(), now);
+        self.noted.lock().waiting.insert(username.clone(), now);
         self.some.notify_one();
     }
 
-    /// Writes what waits. A time that cannot be written is logged and given up: no login is
-    /// refused for it.
-    pub async fn flush(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        for (username, time) in waiting {
-            match self.provider.record_login(&username, time).await {
-                Err(fault) if fault.kind() != FaultKind::NotFound => log(&username, &fault),
-                _ => {}
-            }
+    /// Returns the times that the store may not have yet. Whoever shows accounts asks before it
+    /// reads them, and shows the later time.
+    pub(crate) fn noted(&self) -> HashMap<Username, i64> {
+        let noted = self.noted.lock();
+        let mut times = noted.underway.clone();
+        times.extend(noted.waiting.iter().map(|(username, time)| (username.clone(), *time)));
+        times
+    }
+
+    /// Writes what waits, one time for each account, in one transaction.
+    ///
+    /// # Errors
+    /// `Unavailable`; then it goes on waiting.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        let _writing = self.writing.lock().await;
+        let logins = self.noted.lock().start();
+        if logins.is_empty() {
+            return Ok(());
         }
+        let written = self.provider.record_logins(&logins).await;
+        self.noted.lock().end(written.is_ok());
+        written
     }
 
     /// Writes behind until the task is dropped.
@@ -84,13 +113,29 @@ impl LastLogins {
         loop {
             self.some.notified().await;
             tokio::time::sleep(WRITE_DELAY).await;
-            self.flush().await;
+            while let Err(fault) = self.flush().await {
+                tracing::warn!(sender = "control_plane", error = %fault, "last logins cannot be written, trying again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
         }
     }
 }
 
-fn log(username: &Username, fault: &Fault) {
-    tracing::warn!(sender = "control_plane", %username, error = %fault, "last login cannot be written");
+impl Noted {
+    /// Returns what is to be written now. What an abandoned try has left is written as well.
+    fn start(&mut self) -> Vec<(Username, i64)> {
+        self.underway.extend(self.waiting.drain());
+        self.underway.iter().map(|(username, time)| (username.clone(), *time)).collect()
+    }
+
+    fn end(&mut self, written: bool) {
+        let underway = std::mem::take(&mut self.underway);
+        if !written {
+            for (username, time) in underway {
+                self.waiting.entry(username).or_insert(time);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +165,20 @@ mod tests {
         assert!(kept.take(&connection, &bob).is_none());
     }
 
+    #[test]
+    fn what_could_not_be_written_waits_unless_a_later_login_does() {
+        let (bob, eve) = (Username::stored("bob"), Username::stored("eve"));
+        let mut noted = Noted::default();
+        noted.waiting.extend([(bob.clone(), 5), (eve.clone(), 6)]);
+        assert_eq!(noted.start().len(), 2);
+        noted.waiting.insert(bob.clone(), 9);
+        noted.end(false);
+        assert_eq!(noted.waiting, HashMap::from([(bob, 9), (eve, 6)]));
+        noted.start();
+        noted.end(true);
+        assert!(noted.waiting.is_empty() && noted.underway.is_empty());
+    }
+
     #[tokio::test]
     async fn the_latest_login_is_written() {
         let config = DataProviderConfig { name: String::new(), ..DataProviderConfig::default() };
@@ -131,7 +190,9 @@ mod tests {
         logins.note(&bob, 5);
         logins.note(&bob, 9);
         logins.note(&Username::stored("gone"), 7);
-        logins.flush().await;
+        assert_eq!(logins.noted().get(&bob), Some(&9));
+        logins.flush().await.unwrap();
         assert_eq!(provider.user(&bob).await.unwrap().last_login, 9);
+        assert!(logins.noted().is_empty());
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_control_plane::{ConnectionId, Grant, GrantRequest, UsageChange};
-use ferryd_data_provider::{DataProvider, QuotaChange};
-use ferryd_domain::{Fault, FaultKind, QuotaLimit, QuotaUsage, Username};
+use ferryd_data_provider::{DataProvider, QuotaChange, QuotaTurn};
+use ferryd_domain::{Account, Fault, FaultKind, QuotaLimit, QuotaUsage, Username};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock};
 
@@ -111,17 +111,23 @@ impl Quota {
         if self.ledger.lock().is_written() {
             return Ok(());
         }
+        // Another program may have the store for long; readers must not wait for it.
+        let turn = self.provider.quota_turn().await?;
         let _moving = self.moving.write().await;
         let changes = self.ledger.lock().take_pending();
         changes.keys().for_each(|user| self.stored.forget(user));
-        let written = self.write(&changes).await;
+        let written = self.write(turn, &changes).await;
         if written.is_err() {
             self.ledger.lock().put_back(changes);
         }
         written
     }
 
-    async fn write(&self, changes: &HashMap<Username, Delta>) -> Result<(), Fault> {
+    async fn write(
+        &self,
+        turn: Box<dyn QuotaTurn + '_>,
+        changes: &HashMap<Username, Delta>,
+    ) -> Result<(), Fault> {
         let mut rows = Vec::with_capacity(changes.len());
         let mut debts = Vec::new();
         for (user, change) in changes {
@@ -130,7 +136,7 @@ impl Quota {
             rows.push((user.clone(), QuotaChange::Add { size: now.size, files: now.files }));
         }
         if !rows.is_empty() {
-            self.provider.change_quotas(&rows, crate::clock::now_ms()).await?;
+            turn.change(&rows, crate::clock::now_ms()).await?;
         }
         self.ledger.lock().owe(debts);
         Ok(())
@@ -157,6 +163,28 @@ impl Quota {
         let _still = self.moving.read().await;
         let stored = self.provider.quota(user).await?;
         Ok(self.ledger.lock().with_pending(user, stored))
+    }
+
+    /// Reads accounts and shows what they store now.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn shown(
+        &self,
+        read: impl Future<Output = Result<Vec<Account>, Fault>>,
+    ) -> Result<Vec<Account>, Fault> {
+        let _still = self.moving.read().await;
+        let mut accounts = read.await?;
+        let ledger = self.ledger.lock();
+        for account in &mut accounts {
+            let usage = ledger.with_pending(&account.username, account.quota_usage());
+            if usage != account.quota_usage() {
+                account.used_quota_size = usage.size;
+                account.used_quota_files = usage.files;
+                account.last_quota_update = crate::clock::now_ms();
+            }
+        }
+        Ok(accounts)
     }
 
     /// Reserves room for a transfer; without a limit there is no need to ask the store.
@@ -215,12 +243,13 @@ impl Quota {
         if self.tracking == Tracking::Off || self.writes == Writes::Forbidden {
             return Ok(());
         }
+        let turn = self.provider.quota_turn().await?;
         let _moving = self.moving.write().await;
         self.stored.forget(user);
         let stored = self.provider.quota(user).await?;
         let (usage, forgotten) = self.ledger.lock().give_way(user, stored, found, overtaken);
         let change = [(user.clone(), QuotaChange::Set(usage))];
-        let written = self.provider.change_quotas(&change, crate::clock::now_ms()).await;
+        let written = turn.change(&change, crate::clock::now_ms()).await;
         if written.is_err() {
             self.ledger.lock().put_back(forgotten);
         }

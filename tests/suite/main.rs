@@ -39,6 +39,7 @@ mod huge_directory;
 mod imported_accounts;
 mod key_exchange;
 mod limits;
+mod locked_database;
 mod login;
 mod logs_and_metrics;
 mod memory;

@@ -128,7 +128,7 @@ pub async fn an_update_keeps_name_counters_and_last_login(provider: Provider) {
     let stored = add(&provider, "bob").await;
     let usage = QuotaUsage { size: 10, files: 2 };
     provider.change_quotas(&[(name("bob"), QuotaChange::Set(usage))], 7).await.unwrap();
-    provider.record_login(&name("bob"), 8).await.unwrap();
+    provider.record_logins(&[(name("bob"), 8)]).await.unwrap();
     let mut changed = Account { id: stored.id, max_sessions: 5, ..sample("eve") };
     changed.public_keys = vec!["k".into()];
     changed.used_quota_size = 99;
@@ -147,7 +147,6 @@ pub async fn unknown_users_are_not_found(provider: Provider) {
     let missing = Some(FaultKind::NotFound);
     assert_eq!(kind(provider.user(&name("nobody")).await), missing);
     assert_eq!(kind(provider.quota(&name("nobody")).await), missing);
-    assert_eq!(kind(provider.record_login(&name("nobody"), 1).await), missing);
     for id in [0, -1, 4711, i64::MAX, i64::MIN] {
         assert_eq!(kind(provider.user_by_id(id).await), missing);
         assert_eq!(kind(provider.delete_user(id).await), missing);
@@ -270,11 +269,16 @@ pub async fn concurrent_changes_are_all_counted(provider: Provider) {
     assert_eq!(provider.quota(&name("bob")).await.unwrap(), QuotaUsage { size: 160, files: 80 });
 }
 
-/// The time of the login is what was given.
+/// The times of logins are those that were given, and never go back.
 pub async fn a_login_is_recorded(provider: Provider) {
-    let stored = add(&provider, "bob").await;
-    provider.record_login(&name("bob"), 1_700_000_000_123).await.unwrap();
-    assert_eq!(provider.user_by_id(stored.id).await.unwrap().last_login, 1_700_000_000_123);
+    let stored = [add(&provider, "bob").await, add(&provider, "eve").await];
+    let times = [1_700_000_000_123, 1_700_000_000_456];
+    let logins = [(name("bob"), times[0]), (name("nobody"), 1), (name("eve"), times[1])];
+    provider.record_logins(&logins).await.unwrap();
+    provider.record_logins(&[(name("eve"), 5)]).await.unwrap();
+    for (account, time) in stored.iter().zip(times) {
+        assert_eq!(provider.user_by_id(account.id).await.unwrap().last_login, time);
+    }
 }
 
 /// A store that is up says so.

@@ -14,7 +14,7 @@ mod sqlite;
 pub use config::{ActionsConfig, DataProviderConfig, Driver};
 pub use memory::MemoryProvider;
 pub use open::{Initialized, initialize, open};
-pub use provider::{DataProvider, Order, QuotaChange, UserPage};
+pub use provider::{DataProvider, Order, QuotaChange, QuotaTurn, UserPage};
 
 #[cfg(test)]
 mod tests;

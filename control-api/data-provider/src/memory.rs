@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use ferryd_domain::{Account, Fault, QuotaUsage, Username};
 use parking_lot::Mutex;
 
-use crate::{DataProvider, DataProviderConfig, QuotaChange, UserPage};
+use crate::{DataProvider, DataProviderConfig, QuotaChange, QuotaTurn, UserPage};
 use table::Table;
 
 /// Accounts in memory.
@@ -68,27 +68,38 @@ impl DataProvider for MemoryProvider {
         self.table.lock().delete(id)
     }
 
-    async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault> {
-        self.table.lock().user_mut(username).map(|account| account.last_login = now)
+    async fn record_logins(&self, logins: &[(Username, i64)]) -> Result<(), Fault> {
+        self.table.lock().record_logins(logins);
+        Ok(())
     }
 
     async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
         self.table.lock().user(username).map(Account::quota_usage)
     }
 
-    async fn change_quotas(
-        &self,
-        changes: &[(Username, QuotaChange)],
-        now: i64,
-    ) -> Result<(), Fault> {
-        self.table.lock().change_quotas(changes, now);
-        Ok(())
+    async fn quota_turn(&self) -> Result<Box<dyn QuotaTurn + '_>, Fault> {
+        Ok(Box::new(Turn(self)))
     }
 
     async fn reload(&self) -> Result<(), Fault> {
         let Some(file) = &self.dump else { return Ok(()) };
         let users = load::users(file, &self.config).await?;
         self.table.lock().replace_all(users);
+        Ok(())
+    }
+}
+
+/// It is always the turn of whoever asks.
+struct Turn<'a>(&'a MemoryProvider);
+
+#[async_trait]
+impl QuotaTurn for Turn<'_> {
+    async fn change(
+        self: Box<Self>,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault> {
+        self.0.table.lock().change_quotas(changes, now);
         Ok(())
     }
 }

@@ -42,6 +42,21 @@ pub enum QuotaChange {
     Set(QuotaUsage),
 }
 
+/// The turn to change counters.
+#[async_trait]
+pub trait QuotaTurn: Send {
+    /// Changes the counters of several users in one transaction and sets `last_quota_update`
+    /// (Unix milliseconds). Unknown users are skipped. Waits for nobody.
+    ///
+    /// # Errors
+    /// `Unavailable`; then nothing was changed.
+    async fn change(
+        self: Box<Self>,
+        changes: &[(Username, QuotaChange)],
+        now: i64,
+    ) -> Result<(), Fault>;
+}
+
 /// A store of accounts. The same requests give the same answers on every provider.
 #[async_trait]
 pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
@@ -90,11 +105,12 @@ pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
     /// `NotFound`, `Unavailable`.
     async fn delete_user(&self, id: i64) -> Result<(), Fault>;
 
-    /// Sets `last_login`, in Unix milliseconds.
+    /// Sets `last_login` of several users, in Unix milliseconds, in one transaction; an earlier time
+    /// than the stored one changes nothing. Unknown users are skipped.
     ///
     /// # Errors
-    /// `NotFound`, `Unavailable`.
-    async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault>;
+    /// `Unavailable`; then nothing was changed.
+    async fn record_logins(&self, logins: &[(Username, i64)]) -> Result<(), Fault>;
 
     /// Returns the usage counters.
     ///
@@ -102,8 +118,14 @@ pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
     /// `NotFound`, `Unavailable`.
     async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault>;
 
-    /// Changes the counters of several users in one transaction and sets `last_quota_update`
-    /// (Unix milliseconds). Unknown users are skipped.
+    /// Waits for the turn to change counters: another program may hold the store for long. Reads
+    /// go on meanwhile, and nobody else changes anything until the turn ends.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn quota_turn(&self) -> Result<Box<dyn QuotaTurn + '_>, Fault>;
+
+    /// Waits for the turn and changes counters.
     ///
     /// # Errors
     /// `Unavailable`; then nothing was changed.
@@ -111,7 +133,9 @@ pub trait DataProvider: fmt::Debug + Send + Sync + 'static {
         &self,
         changes: &[(Username, QuotaChange)],
         now: i64,
-    ) -> Result<(), Fault>;
+    ) -> Result<(), Fault> {
+        self.quota_turn().await?.change(changes, now).await
+    }
 
     /// Reads the users again from where they come from, if that can change behind our back.
     ///

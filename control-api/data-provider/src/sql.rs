@@ -17,10 +17,11 @@ use async_trait::async_trait;
 use ferryd_domain::{Account, Fault, QuotaUsage, Username};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::{DataProvider, QuotaChange, UserPage};
+use crate::{DataProvider, QuotaTurn, UserPage};
 pub(crate) use dialect::{Dialect, TableName};
 use fault::unavailable;
 pub(crate) use migrate::{Schema, check_schema, migrate};
+use quota::Turn;
 use reader::Reader;
 use statements::Statements;
 
@@ -33,9 +34,16 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// Accounts in a SQL database.
 pub(crate) struct SqlProvider {
     dialect: Dialect,
-    pool: sqlx::Pool<Db>,
+    readers: sqlx::Pool<Db>,
+    writer: sqlx::Pool<Db>,
     reader: Reader,
     sql: Statements,
+}
+
+/// Connections to a database. Whoever waits to write must not keep others from reading.
+pub(crate) struct Connections {
+    pub(crate) readers: sqlx::Pool<Db>,
+    pub(crate) writer: sqlx::Pool<Db>,
 }
 
 impl SqlProvider {
@@ -45,12 +53,18 @@ impl SqlProvider {
     /// `Unavailable` when there is no connection to be had.
     pub(crate) async fn new(
         dialect: Dialect,
-        pool: sqlx::Pool<Db>,
+        connections: Connections,
         users: &TableName,
     ) -> Result<Self, Fault> {
-        let connection = pool.acquire().await.map_err(unavailable("connect"))?;
+        let Connections { readers, writer } = connections;
+        let connection = readers.acquire().await.map_err(unavailable("connect"))?;
         let reader = Reader::new(connection.detach());
-        Ok(Self { dialect, pool, reader, sql: Statements::new(dialect, users) })
+        Ok(Self { dialect, readers, writer, reader, sql: Statements::new(dialect, users) })
+    }
+
+    /// Begins a transaction that will write; waits while others write.
+    async fn begin(&self, action: &'static str) -> Result<sqlx::Transaction<'static, Db>, Fault> {
+        self.writer.begin_with(self.dialect.begin_write()).await.map_err(unavailable(action))
     }
 }
 
@@ -68,7 +82,7 @@ impl DataProvider for SqlProvider {
 
     async fn check(&self) -> Result<(), Fault> {
         let row = sqlx::query(AssertSqlSafe(self.sql.check.clone()))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(unavailable("check"))?;
         row.map_or(Ok(()), |row| row.try_get::<i64, _>(0).map(|_| ())).map_err(unavailable("check"))
@@ -98,20 +112,17 @@ impl DataProvider for SqlProvider {
         self.remove(id).await
     }
 
-    async fn record_login(&self, username: &Username, now: i64) -> Result<(), Fault> {
-        self.touch(username, now).await
+    async fn record_logins(&self, logins: &[(Username, i64)]) -> Result<(), Fault> {
+        self.touch(logins).await
     }
 
     async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
         self.usage(username).await
     }
 
-    async fn change_quotas(
-        &self,
-        changes: &[(Username, QuotaChange)],
-        now: i64,
-    ) -> Result<(), Fault> {
-        self.change_usages(changes, now).await
+    async fn quota_turn(&self) -> Result<Box<dyn QuotaTurn + '_>, Fault> {
+        let turn: Turn<'_> = self.turn().await?;
+        Ok(Box::new(turn))
     }
 
     async fn reload(&self) -> Result<(), Fault> {
@@ -120,7 +131,10 @@ impl DataProvider for SqlProvider {
 
     /// With its last connection SQLite writes its journal into the database and removes it.
     async fn close(&self) {
-        let closed = async { tokio::join!(self.reader.close(), self.pool.close()) };
+        let closed = async {
+            tokio::join!(self.reader.close(), self.readers.close());
+            self.writer.close().await;
+        };
         if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
             tracing::warn!(
                 sender = "sqlite",

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ferryd_domain::Fault;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use ferryd_domain::{Fault, FaultKind};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use crate::DataProviderConfig;
-use crate::sql::{Dialect, Schema, SqlProvider, TableName, check_schema, migrate};
+use crate::sql::{Connections, Dialect, Schema, SqlProvider, TableName, check_schema, migrate};
 
-/// Reads run beside one writer; more connections only wait for each other.
-const CONNECTIONS: u32 = 4;
+/// Connections that only read; they run beside the one that writes.
+const READERS: u32 = 4;
+/// SQLite has one writer at a time.
+const WRITERS: u32 = 1;
 
 /// Opens an existing database; its schema is brought up to date or only looked at.
 ///
@@ -30,17 +34,34 @@ pub(crate) async fn open(
             file.display()
         )));
     }
-    let pool = SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS)
+    let writer = pool(options.clone(), WRITERS, &file).await?;
+    let current = match schema {
+        Schema::Upgrade => migrate(Dialect::Sqlite, &writer, &users).await,
+        Schema::Check => check_schema(Dialect::Sqlite, &writer, &users).await,
+    };
+    current.map_err(|fault| match fault.kind() {
+        FaultKind::Unsupported => Fault::unsupported(format!(
+            "data_provider.name, {}: {}",
+            file.display(),
+            fault.public()
+        )),
+        _ => fault,
+    })?;
+    let readers = pool(options.pragma("query_only", "1"), READERS, &file).await?;
+    SqlProvider::new(Dialect::Sqlite, Connections { readers, writer }, &users).await
+}
+
+async fn pool(
+    options: SqliteConnectOptions,
+    connections: u32,
+    file: &Path,
+) -> Result<SqlitePool, Fault> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(15))
         .connect_with(options)
         .await
-        .map_err(|error| Fault::unavailable(format!("open {}", file.display())).because(error))?;
-    match schema {
-        Schema::Upgrade => migrate(Dialect::Sqlite, &pool, &users).await?,
-        Schema::Check => check_schema(Dialect::Sqlite, &pool, &users).await?,
-    }
-    SqlProvider::new(Dialect::Sqlite, pool, &users).await
+        .map_err(|error| Fault::unavailable(format!("open {}", file.display())).because(error))
 }
 
 /// Makes the file, for its owner alone: it holds password hashes. An existing one is kept.

@@ -128,7 +128,7 @@ async fn a_login_is_recorded_unless_the_store_is_read_only() {
         let local = Local::with(DataProviderConfig { manage_users, ..Default::default() }).await;
         local.provider.add_user(&bob()).await.unwrap();
         local.plane.open_session(start("c1")).await.unwrap();
-        local.plane.last_logins().flush().await;
+        local.plane.last_logins().flush().await.unwrap();
         let stored = local.provider.user(&Username::stored("bob")).await.unwrap();
         assert_eq!(stored.last_login > 0, recorded);
     }

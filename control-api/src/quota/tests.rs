@@ -55,7 +55,7 @@ impl DataProvider for OneUser {
     async fn delete_user(&self, _: i64) -> Result<(), Fault> {
         Err(Fault::unsupported("not needed here"))
     }
-    async fn record_login(&self, _: &Username, _: i64) -> Result<(), Fault> {
+    async fn record_logins(&self, _: &[(Username, i64)]) -> Result<(), Fault> {
         Err(Fault::unsupported("not needed here"))
     }
     async fn quota(&self, username: &Username) -> Result<QuotaUsage, Fault> {
@@ -63,15 +63,27 @@ impl DataProvider for OneUser {
         tokio::task::yield_now().await;
         Ok(QuotaUsage { size: account.used_quota_size, files: account.used_quota_files })
     }
-    async fn change_quotas(
-        &self,
+    async fn quota_turn(&self) -> Result<Box<dyn QuotaTurn + '_>, Fault> {
+        Ok(Box::new(Turn(self)))
+    }
+    async fn reload(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+struct Turn<'a>(&'a OneUser);
+
+#[async_trait]
+impl QuotaTurn for Turn<'_> {
+    async fn change(
+        self: Box<Self>,
         changes: &[(Username, QuotaChange)],
         _: i64,
     ) -> Result<(), Fault> {
-        self.check_up()?;
+        self.0.check_up()?;
         tokio::task::yield_now().await;
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        let mut account = self.account.lock();
+        self.0.writes.fetch_add(1, Ordering::SeqCst);
+        let mut account = self.0.account.lock();
         for (username, change) in changes {
             assert_eq!(*username, account.username);
             let usage = match change {
@@ -87,9 +99,6 @@ impl DataProvider for OneUser {
             account.used_quota_size = usage.size;
             account.used_quota_files = usage.files;
         }
-        Ok(())
-    }
-    async fn reload(&self) -> Result<(), Fault> {
         Ok(())
     }
 }

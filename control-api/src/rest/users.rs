@@ -13,15 +13,15 @@ use super::query::{Parameters, UserId};
 
 pub(super) async fn list(State(state): State<RestState>, parameters: Parameters) -> Answer {
     let page = page(&parameters)?;
-    settle_quota(&state).await;
-    let users = state.accounts.list(&page).await?;
-    let shown: Vec<Account> = users.iter().map(Account::without_secrets).collect();
-    Ok(data(&shown))
+    Ok(data(&shown(&state, state.accounts.list(&page)).await?))
 }
 
 pub(super) async fn show(State(state): State<RestState>, UserId(id): UserId) -> Answer {
-    settle_quota(&state).await;
-    Ok(data(&state.accounts.get(id).await?.without_secrets()))
+    let one = async { Ok(vec![state.accounts.get(id).await?]) };
+    match shown(&state, one).await?.first() {
+        Some(account) => Ok(data(account)),
+        None => Err(Fault::not_found("user does not exist").into()),
+    }
 }
 
 pub(super) async fn add(State(state): State<RestState>, WholeBody(body): WholeBody) -> Answer {
@@ -42,13 +42,20 @@ pub(super) async fn remove(State(state): State<RestState>, UserId(id): UserId) -
     Ok(message(StatusCode::OK, "User deleted"))
 }
 
-/// Counters and times of logins are written behind; answers show them as they are now. A store that does not answer
-/// fails the read that follows.
-async fn settle_quota(state: &RestState) {
-    state.last_logins.flush().await;
-    if let Err(fault) = state.quota.flush().await {
-        tracing::warn!(sender = "httpd", error = %fault, "used quota could not be written");
+/// Counters and times of logins are written behind; answers show them as they are now, without
+/// waiting for anything to be written.
+async fn shown(
+    state: &RestState,
+    read: impl Future<Output = Result<Vec<Account>, Fault>>,
+) -> Result<Vec<Account>, Fault> {
+    let logins = state.last_logins.noted();
+    let mut accounts = state.quota.shown(read).await?;
+    for account in &mut accounts {
+        let noted = logins.get(&account.username).copied().unwrap_or_default();
+        account.last_login = account.last_login.max(noted);
+        *account = account.without_secrets();
     }
+    Ok(accounts)
 }
 
 fn page(parameters: &Parameters) -> Result<UserPage, Fault> {

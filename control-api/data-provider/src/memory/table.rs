@@ -74,6 +74,14 @@ impl Table {
         self.users.remove(&username).map(|_| ()).ok_or_else(no_user)
     }
 
+    pub(super) fn record_logins(&mut self, logins: &[(Username, i64)]) {
+        for (username, time) in logins {
+            if let Some(account) = self.users.get_mut(username) {
+                account.last_login = account.last_login.max(*time);
+            }
+        }
+    }
+
     pub(super) fn change_quotas(&mut self, changes: &[(Username, QuotaChange)], now: i64) {
         for (username, change) in changes {
             let Some(account) = self.users.get_mut(username) else { continue };

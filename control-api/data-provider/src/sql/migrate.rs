@@ -34,6 +34,12 @@ pub(crate) async fn migrate(
     let steps = match dialect {
         Dialect::Sqlite => SQLITE,
     };
+    // Another program may be writing for long; a current database needs nothing.
+    let mut connection = pool.acquire().await.map_err(unavailable("open schema"))?;
+    if version(&mut connection, users).await? == steps.len() {
+        return Ok(());
+    }
+    drop(connection);
     let mut transaction =
         pool.begin_with(dialect.begin_write()).await.map_err(unavailable("open schema"))?;
     let found = version(&mut transaction, users).await?;
@@ -80,7 +86,11 @@ pub(crate) async fn check_schema(
 }
 
 fn newer(found: usize) -> Fault {
-    Fault::unsupported(format!("the database has the newer schema {found}"))
+    Fault::unsupported(format!(
+        "the database has schema {found} and this program knows {} at most: it was used by a newer \
+         program (SFTPGo after 0.9.5); name another file, and bring the accounts over with REST",
+        SQLITE.len()
+    ))
 }
 
 /// Returns 0 for a database without the table of users. One that lost only its version, or has

@@ -41,7 +41,10 @@ impl Statements {
             insert: text(INSERT),
             update: text(UPDATE),
             delete: text("DELETE FROM {users} WHERE id = ?"),
-            touch: text("UPDATE {users} SET last_login = ? WHERE username = ?"),
+            touch: text(
+                "UPDATE {users} SET last_login = {max}(COALESCE(last_login, 0), ?) \
+                 WHERE username = ?",
+            ),
             usage: text("SELECT used_quota_size, used_quota_files FROM {users} WHERE username = ?"),
             add_usage: text(ADD_USAGE),
             set_usage: text(

@@ -15,7 +15,7 @@ impl SqlProvider {
         let query = sqlx::query(AssertSqlSafe(self.sql.by_name.clone())).bind(username.as_str());
         let row = match self.reader.free() {
             Some(mut connection) => query.fetch_optional(&mut *connection).await,
-            None => query.fetch_optional(&self.pool).await,
+            None => query.fetch_optional(&self.readers).await,
         };
         let row = row.map_err(unavailable("find user"))?;
         account(&row.ok_or_else(no_user)?)
@@ -24,7 +24,7 @@ impl SqlProvider {
     pub(super) async fn user_with_id(&self, id: i64) -> Result<Account, Fault> {
         let row = sqlx::query(AssertSqlSafe(self.sql.by_id.clone()))
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(unavailable("find user"))?;
         account(&row.ok_or_else(no_user)?)
@@ -41,7 +41,7 @@ impl SqlProvider {
         let rows = sqlx::query(AssertSqlSafe(text.clone()))
             .bind(i64::from(page.limit))
             .bind(i64::try_from(page.offset).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.readers)
             .await
             .map_err(unavailable("list users"))?;
         rows.iter().map(account).collect()
@@ -71,7 +71,7 @@ impl SqlProvider {
         bind(&mut values, account.last_quota_update)?;
         bind(&mut values, account.last_login)?;
         let done = sqlx::query_with(AssertSqlSafe(self.sql.insert.clone()), values)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(insert_failed)?;
         Ok(Account { id: done.last_insert_rowid(), ..account.clone() })
@@ -82,7 +82,7 @@ impl SqlProvider {
         bind_settings(&mut values, account)?;
         bind(&mut values, account.id)?;
         let done = sqlx::query_with(AssertSqlSafe(self.sql.update.clone()), values)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(unavailable("update user"))?;
         found(done.rows_affected())
@@ -91,20 +91,23 @@ impl SqlProvider {
     pub(super) async fn remove(&self, id: i64) -> Result<(), Fault> {
         let done = sqlx::query(AssertSqlSafe(self.sql.delete.clone()))
             .bind(id)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(unavailable("delete user"))?;
         found(done.rows_affected())
     }
 
-    pub(super) async fn touch(&self, username: &Username, now: i64) -> Result<(), Fault> {
-        let done = sqlx::query(AssertSqlSafe(self.sql.touch.clone()))
-            .bind(now)
-            .bind(username.as_str())
-            .execute(&self.pool)
-            .await
-            .map_err(unavailable("record login"))?;
-        found(done.rows_affected())
+    pub(super) async fn touch(&self, logins: &[(Username, i64)]) -> Result<(), Fault> {
+        let mut transaction = self.begin("record logins").await?;
+        for (username, time) in logins {
+            sqlx::query(AssertSqlSafe(self.sql.touch.clone()))
+                .bind(time)
+                .bind(username.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable("record logins"))?;
+        }
+        transaction.commit().await.map_err(unavailable("record logins"))
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_reload_is_all_or_nothing_and_keeps_ids() {
     write(&dir, &[user("a"), user("b")]);
     let provider = open(&config("dump.json"), dir.path()).await.unwrap();
     let b = provider.user(&Username::stored("b")).await.unwrap();
-    provider.record_login(&b.username, 5).await.unwrap();
+    provider.record_logins(&[(b.username.clone(), 5)]).await.unwrap();
     for bad in [vec![user("c"), user("")], vec![user("c"), user("c")]] {
         write(&dir, &bad);
         assert_eq!(provider.reload().await.unwrap_err().kind(), FaultKind::InvalidInput);
