@@ -28,7 +28,7 @@ pub struct SftpdConfig {
     pub actions: ActionsConfig,
     /// Host keys; empty: `id_rsa`, `id_ecdsa` and `id_ed25519`, made when missing.
     pub keys: Vec<HostKeyConfig>,
-    /// Deprecated: `scp` in `enabled_ssh_commands` says the same.
+    /// Not built; true ends the start.
     pub enable_scp: bool,
     /// Key exchange algorithms in the order of preference; empty: defaults.
     pub kex_algorithms: Vec<String>,
@@ -44,7 +44,7 @@ pub struct SftpdConfig {
     pub enabled_ssh_commands: Vec<String>,
     /// Program that asks the questions of keyboard-interactive logins; absolute path.
     pub keyboard_interactive_auth_program: String,
-    /// PROXY header: 0: off, 1: taken when sent, 2: required.
+    /// PROXY header: 0: off; 1 and 2 are not built and end the start.
     pub proxy_protocol: i64,
     /// Addresses and ranges that may send a PROXY header; empty: all.
     pub proxy_allowed: Vec<String>,
@@ -129,29 +129,21 @@ const REKEY_BYTES_LEAST: u64 = 1 << 20;
 /// What OpenSSH allows for ciphers with blocks of 128 bits (RFC 4344 section 3.2).
 const REKEY_BYTES_MOST: u64 = 64 << 30;
 
-/// Commands of exec channels that exist.
-const SSH_COMMANDS: [&str; 13] = [
-    "scp",
-    "md5sum",
-    "sha1sum",
-    "sha256sum",
-    "sha384sum",
-    "sha512sum",
-    "cd",
-    "pwd",
-    "git-receive-pack",
-    "git-upload-pack",
-    "git-upload-archive",
-    "rsync",
-    "*",
-];
+/// Commands of exec channels that exist, and all of them.
+const SSH_COMMANDS: [&str; 8] =
+    ["md5sum", "sha1sum", "sha256sum", "sha384sum", "sha512sum", "cd", "pwd", "*"];
+
+/// Commands that SFTPGo has and this server lacks. Whoever names one counts on it.
+const NOT_BUILT: [&str; 5] =
+    ["scp", "git-receive-pack", "git-upload-pack", "git-upload-archive", "rsync"];
 
 impl SftpdConfig {
     /// Returns usable settings and a line for each that was not; what only makes sense as it is
     /// written stays a fault.
     ///
     /// # Errors
-    /// `InvalidInput` for an entry of `proxy_allowed` that is no address or range.
+    /// `InvalidInput` for an entry of `proxy_allowed` that is no address or range, `Unsupported` for
+    /// what this server lacks.
     pub fn normalized(mut self) -> Result<(Self, Vec<String>), Fault> {
         let mut warnings = Vec::new();
         proxy_sources(&self.proxy_allowed)?;
@@ -162,7 +154,25 @@ impl SftpdConfig {
         self.check_umask(&mut warnings);
         self.check_commands(&mut warnings);
         self.check_program(&mut warnings);
+        self.check_built()?;
         Ok((self, warnings))
+    }
+
+    /// Who sets what is not there must not believe that it works.
+    fn check_built(&self) -> Result<(), Fault> {
+        let commands = self.enabled_ssh_commands.iter();
+        let commands = commands.filter(|name| NOT_BUILT.contains(&name.as_str()));
+        let mut lacking: Vec<_> = commands
+            .map(|name| format!("sftpd.enabled_ssh_commands: {name} is not built, take it out"))
+            .collect();
+        if self.enable_scp {
+            lacking.push("sftpd.enable_scp: scp is not built, set it to false".to_owned());
+        }
+        if self.proxy_protocol != 0 {
+            lacking
+                .push("sftpd.proxy_protocol: PROXY headers are not read, set it to 0".to_owned());
+        }
+        if lacking.is_empty() { Ok(()) } else { Err(Fault::unsupported(lacking.join("; "))) }
     }
 
     /// Tells whether an SSH command is in the list, by name or by `*`.
@@ -207,14 +217,8 @@ impl SftpdConfig {
     }
 
     fn check_commands(&mut self, warnings: &mut Vec<String>) {
-        if self.enable_scp && !self.enabled_ssh_commands.iter().any(|name| name == "scp") {
-            warnings.push(
-                "sftpd.enable_scp is deprecated: add scp to sftpd.enabled_ssh_commands".to_owned(),
-            );
-            self.enabled_ssh_commands.push("scp".to_owned());
-        }
         self.enabled_ssh_commands.retain(|name| {
-            let known = SSH_COMMANDS.contains(&name.as_str());
+            let known = [&SSH_COMMANDS[..], &NOT_BUILT].concat().contains(&name.as_str());
             if !known {
                 warnings
                     .push(format!("sftpd.enabled_ssh_commands: {name:?} is not known and ignored"));
@@ -322,15 +326,31 @@ mod tests {
     }
 
     #[test]
-    fn unknown_commands_are_ignored_and_the_old_switch_adds_scp() {
+    fn unknown_commands_are_ignored() {
         let config = SftpdConfig {
-            enabled_ssh_commands: vec!["pwd".to_owned(), "rm".to_owned()],
-            enable_scp: true,
+            enabled_ssh_commands: vec!["pwd".to_owned(), "rm".to_owned(), "*".to_owned()],
             ..Default::default()
         };
         let (config, warnings) = config.normalized().unwrap();
-        assert_eq!(config.enabled_ssh_commands, ["pwd", "scp"]);
-        assert_eq!(warnings.len(), 2);
+        assert_eq!(config.enabled_ssh_commands, ["pwd", "*"]);
+        assert_eq!(warnings.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let commands = |name: &str| SftpdConfig {
+            enabled_ssh_commands: vec!["pwd".to_owned(), name.to_owned()],
+            ..Default::default()
+        };
+        for name in NOT_BUILT {
+            let fault = commands(name).normalized().unwrap_err();
+            assert!(fault.public().contains(name), "{fault}");
+        }
+        let both = SftpdConfig { enable_scp: true, proxy_protocol: 1, ..commands("rsync") };
+        let fault = both.normalized().unwrap_err();
+        for name in ["enable_scp", "proxy_protocol", "rsync"] {
+            assert!(fault.public().contains(name), "{fault}");
+        }
     }
 
     #[test]
