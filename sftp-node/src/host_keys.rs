@@ -44,6 +44,17 @@ fn load_folder(folder: &Path) -> Result<Vec<PrivateKey>, Fault> {
     present.iter().map(|kind| read(&kind.path(folder))).collect()
 }
 
+/// Returns the keys that are there; nothing is made.
+pub(crate) fn existing(
+    config: &SftpdConfig,
+    config_dir: &Path,
+) -> impl Iterator<Item = Result<PrivateKey, Fault>> {
+    let configured = config.keys.iter().map(|key| config_dir.join(&key.private_key));
+    let made = Kind::ALL.iter().map(|kind| kind.path(config_dir));
+    let made = made.filter(|path| config.keys.is_empty() && path.exists());
+    configured.chain(made).map(|path| read(&path))
+}
+
 /// The keys that are made.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -173,9 +184,13 @@ fn read(path: &Path) -> Result<PrivateKey, Fault> {
     let context = || format!("host key {}", path.display());
     let text = fs::read_to_string(path)
         .map_err(|error| Fault::invalid("unreadable host key").because(error).context(context()))?;
-    decode_secret_key(&text, None)
-        .or_else(|error| short_scalar::decode(&text).ok_or(error))
-        .map_err(|error| Fault::invalid("unusable host key").because(error).context(context()))
+    let decoded = decode_secret_key(&text, None);
+    decoded.or_else(|error| short_scalar::decode(&text).ok_or(error)).map_err(|error| {
+        let flaw = ferryd_runtime::key_file::flaw(&text);
+        let told =
+            format!("unusable host key: {}", flaw.unwrap_or("it is damaged or of an unknown type"));
+        Fault::invalid(told).because(error).context(context())
+    })
 }
 
 /// Writes a private key for the server's user only, and its public part beside it for everybody.

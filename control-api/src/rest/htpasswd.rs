@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
-use crate::passwords;
+use crate::passwords::{self, DesHashes, Form};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
@@ -48,12 +48,20 @@ impl Htpasswd {
     /// # Errors
     /// `InvalidInput` when it cannot be read.
     pub async fn open(file: &Path) -> Result<Self, Fault> {
-        let users = read(file).await.map_err(|error| {
-            Fault::invalid(format!("httpd.auth_user_file: {} cannot be read", file.display()))
-                .because(error)
-        })?;
+        let users = read(file).await.map_err(|error| unreadable(file, error))?;
         let salt = rand::random();
         Ok(Self { file: file.to_owned(), salt, current: Mutex::new(Some(Arc::new(users))) })
+    }
+
+    /// Returns what is wrong with the lines of a file.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it cannot be read.
+    pub async fn complaints(file: &Path) -> Result<Vec<String>, Fault> {
+        read_text(file)
+            .await
+            .map(|(_, text)| parse(&text).1)
+            .map_err(|error| unreadable(file, error))
     }
 
     /// Tells whether the name and the password are those of a user of the file.
@@ -119,8 +127,22 @@ impl Users {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the file belongs to this module")]
+fn unreadable(file: &Path, error: std::io::Error) -> Fault {
+    Fault::invalid(format!("httpd.auth_user_file: {} cannot be read", file.display()))
+        .because(error)
+}
+
 async fn read(file: &Path) -> std::io::Result<Users> {
+    let (stamp, text) = read_text(file).await?;
+    let (hashes, complaints) = parse(&text);
+    for complaint in complaints {
+        tracing::warn!(sender = "httpd", path = %file.display(), "httpd.auth_user_file: {complaint}");
+    }
+    Ok(Users { stamp, hashes, known: Mutex::default() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the file belongs to this module")]
+async fn read_text(file: &Path) -> std::io::Result<(Stamp, String)> {
     let found = tokio::fs::metadata(file).await?;
     if !found.is_file() || found.len() > MAX_SIZE {
         return Err(std::io::Error::other("not a file, or larger than 4 MiB"));
@@ -128,21 +150,42 @@ async fn read(file: &Path) -> std::io::Result<Users> {
     let stamp = Stamp { modified: found.modified().ok(), size: found.len() };
     let mut text = String::new();
     tokio::fs::File::open(file).await?.take(MAX_SIZE).read_to_string(&mut text).await?;
-    Ok(Users { stamp, hashes: parse(&text), known: Mutex::default() })
+    Ok((stamp, text))
 }
 
-/// Of a name that is there twice the first line counts, as in Apache.
-fn parse(text: &str) -> HashMap<String, Secret<String>> {
-    let mut users = HashMap::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-        let Some((name, hash)) = line.split_once(':') else { continue };
-        if ACCEPTED.iter().any(|prefix| hash.starts_with(prefix)) {
-            users.entry(name.to_owned()).or_insert_with(|| Secret::new(hash.to_owned()));
-        } else {
-            tracing::warn!(sender = "httpd", name, "a hash of the htpasswd file is not accepted");
+/// Returns the users and what is wrong with lines. Of a name that is there twice the first line
+/// counts, as in Apache.
+fn parse(text: &str) -> (HashMap<String, Secret<String>>, Vec<String>) {
+    let (mut users, mut complaints) = (HashMap::new(), Vec::new());
+    let lines = text.lines().map(str::trim).enumerate();
+    for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        match user(line) {
+            Ok((name, hash)) => {
+                users.entry(name).or_insert(hash);
+            }
+            Err(flaw) => complaints.push(format!("line {}: {flaw}", index + 1)),
         }
     }
-    users
+    if users.is_empty() {
+        complaints.push("no line lets anybody in".to_owned());
+    }
+    (users, complaints)
+}
+
+fn user(line: &str) -> Result<(String, Secret<String>), String> {
+    let Some((name, hash)) = line.split_once(':') else {
+        return Err("NAME:HASH is expected".to_owned());
+    };
+    if ACCEPTED.iter().any(|prefix| hash.starts_with(prefix)) {
+        return Ok((name.to_owned(), Secret::new(hash.to_owned())));
+    }
+    let found = match passwords::form(hash, DesHashes::Refused) {
+        Form::Foreign(form) => format!("a hash of the form {form}"),
+        Form::Hash => "a hash of another form".to_owned(),
+        Form::NoPassword => "no password".to_owned(),
+        Form::Clear => "clear text or an unknown hash".to_owned(),
+    };
+    Err(format!("{name:?} has {found}, which lets nobody in: make the line with htpasswd -B"))
 }
 
 #[cfg(test)]
@@ -196,6 +239,24 @@ mod tests {
         assert!(!users.accepts("other-name", &secret("secret")).await);
         std::fs::write(&file, bcrypt_line("other-name", "secret")).unwrap();
         assert!(users.accepts("other-name", &secret("secret")).await);
+    }
+
+    #[test]
+    fn every_line_that_lets_nobody_in_is_told() {
+        let (users, complaints) = parse(FILE);
+        assert!(users.is_empty());
+        let told = [
+            "line 2: \"plain\" has clear",
+            "line 3: \"sha\" has a hash of the form {SHA}",
+            "line 4: NAME",
+            "no line",
+        ];
+        assert_eq!(complaints.len(), told.len());
+        for (complaint, told) in complaints.iter().zip(told) {
+            assert!(complaint.starts_with(told), "{complaint}");
+        }
+        assert!(!complaints.concat().contains("secret"));
+        assert!(parse(&bcrypt_line("admin", "secret")).1.is_empty());
     }
 
     #[tokio::test]

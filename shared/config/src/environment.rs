@@ -23,6 +23,9 @@ pub(crate) fn apply(
     warnings: &mut Vec<String>,
 ) -> Result<(), Fault> {
     let variables: Vec<_> = environment.filter_map(text).collect();
+    for (name, _) in &variables {
+        warnings.extend(misspelled(known, name));
+    }
     for prefix in PREFIXES {
         let mut settings: Vec<_> =
             variables.iter().filter_map(|variable| Setting::of(variable, prefix)).collect();
@@ -34,6 +37,38 @@ pub(crate) fn apply(
         }
     }
     Ok(())
+}
+
+/// Variables of flags.
+const FLAGS: [&str; 8] = [
+    "CONFIG_DIR",
+    "CONFIG_FILE",
+    "LOG_FILE_PATH",
+    "LOG_MAX_SIZE",
+    "LOG_MAX_BACKUPS",
+    "LOG_MAX_AGE",
+    "LOG_COMPRESS",
+    "LOG_VERBOSE",
+];
+
+/// Returns the warning about a variable without `__` that nearly is one of ours. Others with the same
+/// prefix are none of our business: container platforms make some from the names of services.
+fn misspelled(known: &KnownKeys, name: &str) -> Option<String> {
+    let prefix = PREFIXES.into_iter().find(|prefix| name.starts_with(prefix))?;
+    let rest = name.strip_prefix(prefix)?;
+    if rest.contains("__") || FLAGS.contains(&rest) {
+        return None;
+    }
+    let bare = |name: &str| name.replace("__", "_").to_uppercase();
+    let meant = known
+        .variables()
+        .into_iter()
+        .chain(FLAGS.map(str::to_owned))
+        .map(|candidate| (strsim::osa_distance(&bare(rest), &bare(&candidate)), candidate))
+        .min()?;
+    let (distance, meant) = meant;
+    (distance <= 2)
+        .then(|| format!("unknown variable {name:?} is ignored; did you mean \"{prefix}{meant}\"?"))
 }
 
 /// Names of ours are plain; others may be in any encoding and are none of our business.

@@ -31,6 +31,14 @@ impl KnownKeys {
         }
     }
 
+    /// Returns the names of variables without their prefix, as `SFTPD__BIND_PORT`.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        collect(&self.0, &mut Vec::new(), &mut all);
+        let keys = all.into_iter().filter(|path| path.len() > 1);
+        keys.map(|path| path.join("__").to_uppercase()).collect()
+    }
+
     /// A misspelled key has its like beside it; a key in the wrong section has it elsewhere.
     fn nearest(&self, path: &[String]) -> Option<String> {
         let (name, parents) = path.split_last()?;

@@ -75,7 +75,7 @@ where
     };
     environment::apply(&known, environment, &mut document, &mut warnings)?;
     let file = found.map(|found| found.path);
-    let settings = extract(&document)?;
+    let settings = extract(&document, file.as_deref())?;
     Ok(Loaded { settings, file, warnings })
 }
 
@@ -83,16 +83,41 @@ fn in_file(fault: &Fault, file: &Path) -> Fault {
     Fault::invalid(format!("{}: {}", file.display(), fault.public()))
 }
 
-fn extract<T: DeserializeOwned>(document: &Value) -> Result<T, Fault> {
+fn extract<T: DeserializeOwned>(document: &Value, file: Option<&Path>) -> Result<T, Fault> {
     Figment::from(Serialized::defaults(document)).extract().map_err(|error| {
         let lines: Vec<_> = error.into_iter().map(|error| describe(&error)).collect();
-        Fault::invalid(format!("the configuration is not usable: {}", lines.join("; ")))
+        let source = file.map_or_else(
+            || "the environment".to_owned(),
+            |file| format!("{} or the environment", file.display()),
+        );
+        Fault::invalid(format!("{source}: {}", lines.join("; ")))
     })
 }
 
 fn describe(error: &figment::Error) -> String {
     let key = error.path.join(".");
-    if key.is_empty() { error.kind.to_string() } else { format!("{key}: {}", error.kind) }
+    let told = out_of_range(&error.kind).unwrap_or_else(|| error.kind.to_string());
+    if key.is_empty() { told } else { format!("{key}: {told}") }
+}
+
+/// Names the range in place of the type that has it.
+fn out_of_range(kind: &figment::error::Kind) -> Option<String> {
+    use figment::error::{Actual, Kind};
+    let (Kind::InvalidValue(found, expected) | Kind::InvalidType(found, expected)) = kind else {
+        return None;
+    };
+    let most = match expected.as_str() {
+        "u16" => u64::from(u16::MAX),
+        "u32" => u64::from(u32::MAX),
+        "u64" | "usize" => u64::MAX,
+        _ => return None,
+    };
+    let found = match found {
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Signed(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(format!("{found} is not within 0 to {most}"))
 }
 
 #[cfg(test)]

@@ -257,3 +257,37 @@ fn broken_hcl_is_named_with_its_line_and_names_are_not_taken_for_texts() {
     let text = fault("sftpd {\n  umask = relaxed\n}");
     assert!(text.contains("undefined variable `relaxed`"), "{text}");
 }
+
+#[test]
+fn a_variable_that_is_nearly_ours_is_warned_about() {
+    let directory = TempDir::new().unwrap();
+    let options = ConfigOptions { config_dir: directory.path().to_owned(), ..Default::default() };
+    let told = |name: &str| {
+        let variables = [(name.into(), "1".into())];
+        load_from::<Settings>(&options, None, variables.into_iter()).unwrap().warnings
+    };
+    for (name, meant) in [
+        ("FERRYD_SFTPD_BIND_PORT", "\"FERRYD_SFTPD__BIND_PORT\""),
+        ("SFTPGO_SFTPD_BIND_PORT", "\"SFTPGO_SFTPD__BIND_PORT\""),
+        ("FERRYD_SFTPD_UMASKS", "\"FERRYD_SFTPD__UMASK\""),
+        ("FERRYD_LOG_FILEPATH", "\"FERRYD_LOG_FILE_PATH\""),
+        ("FERRYD_CONFIGDIR", "\"FERRYD_CONFIG_DIR\""),
+    ] {
+        let warnings = told(name);
+        assert!(warnings.len() == 1 && warnings[0].contains(meant), "{name}: {warnings:?}");
+    }
+    for name in ["FERRYD_CONFIG_DIR", "FERRYD_SERVICE_HOST", "FERRYD_PORT_2022_TCP", "OTHER"] {
+        assert!(told(name).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_number_that_is_too_large_is_told_with_its_range_and_file() {
+    let directory = TempDir::new().unwrap();
+    write(&directory.path().join("ferryd.json"), r#"{"sftpd":{"bind_port":70000}}"#);
+    let options = ConfigOptions { config_dir: directory.path().to_owned(), ..Default::default() };
+    let fault = load_from::<Settings>(&options, None, std::iter::empty()).unwrap_err();
+    for told in ["ferryd.json", "sftpd.bind_port", "70000", "65535"] {
+        assert!(fault.public().contains(told), "{fault}");
+    }
+}

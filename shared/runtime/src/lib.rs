@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod backoff;
+pub mod key_file;
 pub mod limits;
 pub mod listen;
 pub mod orphans;

@@ -51,13 +51,23 @@ impl ReloadableTls {
 
 fn read(certificate_file: &Path, key_file: &Path) -> Result<Arc<ServerConfig>, Fault> {
     let chain = certificates(certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unusable(key_file, error))?;
+    let key = key(key_file)?;
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| unusable(certificate_file, error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+#[expect(clippy::disallowed_methods, reason = "owns the files of the certificate")]
+fn key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
+    let text = std::fs::read(file).map_err(|error| unusable(file, error))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        let flaw = crate::key_file::flaw(&String::from_utf8_lossy(&text));
+        let told = flaw.unwrap_or("it is damaged or of an unknown type");
+        Fault::invalid(format!("{} cannot be used: {told}", file.display())).because(error)
+    })
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
