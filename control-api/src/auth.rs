@@ -274,6 +274,15 @@ fn refusal(fault: &Fault, what: &'static str) -> Fault {
     refused(fault.to_string()).context(what)
 }
 
+/// Looks whether the programs of the configuration are there.
+///
+/// # Errors
+/// `InvalidInput`, naming the first that is not.
+pub(crate) fn check_programs(config: &DataProviderConfig) -> Result<(), Fault> {
+    program("external_auth_program", &config.external_auth_program)?;
+    program("pre_login_program", &config.pre_login_program).map(drop)
+}
+
 /// Reads the path of a program without which the server must not start.
 fn program(key: &'static str, path: &str) -> Result<Option<PathBuf>, Fault> {
     if path.is_empty() {

@@ -210,7 +210,7 @@ async fn guard(settings: &ControlApiSettings) -> Result<Guard, Fault> {
     Htpasswd::open(&settings.config_dir.join(&httpd.auth_user_file)).await.map(Guard::with)
 }
 
-fn tls(settings: &ControlApiSettings) -> Result<Option<Arc<ReloadableTls>>, Fault> {
+pub(crate) fn tls(settings: &ControlApiSettings) -> Result<Option<Arc<ReloadableTls>>, Fault> {
     let httpd = &settings.httpd;
     httpd.check()?;
     if httpd.bind_port == 0 || httpd.certificate_file.is_empty() {

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod actions;
 pub mod auth;
+mod check;
 pub mod clock;
 mod control_api;
 pub mod control_plane;
@@ -21,5 +22,6 @@ pub mod rest;
 pub mod sessions;
 pub mod upload_sweeps;
 
+pub use check::check;
 pub use control_api::{ControlApi, ControlApiSettings, SftpdHooks};
 pub use init_provider::init_provider;

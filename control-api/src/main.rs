@@ -22,6 +22,7 @@ fn run(command: Command) -> Result<(), Fault> {
         .map_err(|error| Fault::failed("the async runtime cannot be started").because(error))?;
     match command {
         Command::Serve(flags) => runtime.block_on(serve::run(flags)),
+        Command::Check(flags) => runtime.block_on(split::check::run(flags)),
         Command::InitProvider(flags) => runtime.block_on(init_provider(flags)),
     }
 }

@@ -38,17 +38,21 @@ const CUT_LIMIT: Duration = Duration::from_secs(1);
 pub struct GrpcServer;
 
 impl GrpcServer {
+    /// Reads certificates and token and listens nowhere.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a setting that cannot be used or is not safe.
+    pub fn check(config: &GrpcServerConfig, directory: &Path) -> Result<(), Fault> {
+        secured(config, directory).map(drop)
+    }
+
     /// Reads certificates and token and opens the listener.
     ///
     /// # Errors
     /// `InvalidInput` for a setting that cannot be used or is not safe; `Failed` when the address
     /// cannot be bound.
     pub async fn bind(config: &GrpcServerConfig, directory: &Path) -> Result<BoundServer, Fault> {
-        let tls = tls::of_server(config, directory)?;
-        let gate = Gate::new(tls::token(&config.node_token, &config.node_token_file, directory)?);
-        if tls.is_some() && gate.is_open() && config.client_ca_file.is_empty() {
-            return Err(Fault::invalid("TLS needs client_ca_file or node_token to know the nodes"));
-        }
+        let (tls, gate) = secured(config, directory)?;
         let listener = Listener::bind(config, directory, tls.is_some()).await?;
         if tls.is_none() && gate.is_open() && listener.is_open_to_local_users() {
             tracing::warn!(
@@ -58,6 +62,18 @@ impl GrpcServer {
         }
         Ok(BoundServer { listener, tls, gate })
     }
+}
+
+fn secured(
+    config: &GrpcServerConfig,
+    directory: &Path,
+) -> Result<(Option<ServerTlsConfig>, Gate), Fault> {
+    let tls = tls::of_server(config, directory)?;
+    let gate = Gate::new(tls::token(&config.node_token, &config.node_token_file, directory)?);
+    if tls.is_some() && gate.is_open() && config.client_ca_file.is_empty() {
+        return Err(Fault::invalid("TLS needs client_ca_file or node_token to know the nodes"));
+    }
+    Ok((tls, gate))
 }
 
 /// A listener that serves nobody yet.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod testkit;
 
 mod budget;
+mod check;
 mod clock;
 mod connection;
 mod context;
@@ -40,6 +41,7 @@ use ferryd_control_plane::ControlPlane;
 use ferryd_domain::Fault;
 use tokio_util::sync::CancellationToken;
 
+pub use check::check;
 pub use config::SftpdConfig;
 use context::NodeContext;
 

@@ -10,6 +10,9 @@ use ferryd_runtime::{background, program};
 use split::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let Command::Serve(flags) = Cli::parse().command;
-    program::run("sftp-node", || background::run(split::serve::run(flags)))
+    let command = Cli::parse().command;
+    program::run("sftp-node", || match command {
+        Command::Serve(flags) => background::run(split::serve::run(flags)),
+        Command::Check(flags) => background::run(split::check::run(flags)),
+    })
 }

@@ -1,5 +1,6 @@
 //! What only the program needs: command line, settings, start and end.
 
+pub(crate) mod check;
 pub(crate) mod cli;
 pub(crate) mod serve;
 mod settings;

@@ -55,6 +55,7 @@ mod relative_links;
 mod rest_users;
 mod security_keys;
 mod sessions;
+mod settings;
 mod signals;
 mod slow_channels;
 mod ssh_commands;

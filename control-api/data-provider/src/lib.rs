@@ -13,7 +13,7 @@ mod sqlite;
 
 pub use config::{ActionsConfig, DataProviderConfig, Driver};
 pub use memory::MemoryProvider;
-pub use open::{Initialized, initialize, open};
+pub use open::{Initialized, Inspected, initialize, inspect, open};
 pub use provider::{DataProvider, Order, QuotaChange, QuotaTurn, UserPage};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From the configuration to a provider.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ferryd_domain::Fault;
@@ -16,6 +16,30 @@ pub enum Initialized {
     Ready,
     /// This driver needs no tables.
     NotNeeded,
+}
+
+/// What a look at a store found.
+#[derive(Debug)]
+pub enum Inspected {
+    /// It can be read.
+    Ready(Arc<dyn DataProvider>),
+    /// Its schema is older than that of this program.
+    Older,
+    /// There is none yet; it would be this file.
+    Missing(PathBuf),
+}
+
+/// Opens a store for reading and writes nothing.
+///
+/// # Errors
+/// Those of [`open`].
+pub async fn inspect(config: &DataProviderConfig, config_dir: &Path) -> Result<Inspected, Fault> {
+    match config.driver()? {
+        Driver::Sqlite => sqlite::inspect(config, config_dir).await,
+        Driver::Memory | Driver::Mysql | Driver::Postgresql | Driver::Bolt => {
+            open(config, config_dir).await.map(Inspected::Ready)
+        }
+    }
 }
 
 /// Opens the store.

@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::{DataProvider, QuotaTurn, UserPage};
 pub(crate) use dialect::{Dialect, TableName};
 use fault::unavailable;
-pub(crate) use migrate::{Schema, check_schema, migrate};
+pub(crate) use migrate::{Schema, check_schema, is_older, migrate};
 use quota::Turn;
 use reader::Reader;
 use statements::Statements;

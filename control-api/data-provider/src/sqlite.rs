@@ -1,6 +1,7 @@
 //! SQLite: where the file is and how it is opened.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferryd_domain::{Fault, FaultKind};
@@ -8,8 +9,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use crate::DataProviderConfig;
-use crate::sql::{Connections, Dialect, Schema, SqlProvider, TableName, check_schema, migrate};
+use crate::sql::{
+    Connections, Dialect, Schema, SqlProvider, TableName, check_schema, is_older, migrate,
+};
+use crate::{DataProviderConfig, Inspected};
 
 /// Connections that only read; they run beside the one that writes.
 const READERS: u32 = 4;
@@ -49,6 +52,31 @@ pub(crate) async fn open(
     })?;
     let readers = pool(options.pragma("query_only", "1"), READERS, &file).await?;
     SqlProvider::new(Dialect::Sqlite, Connections { readers, writer }, &users).await
+}
+
+/// Opens an existing database for reading; neither its schema nor its journal changes.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn inspect(
+    config: &DataProviderConfig,
+    config_dir: &Path,
+) -> Result<Inspected, Fault> {
+    let reading = DataProviderConfig { manage_users: 0, ..config.clone() };
+    let users = TableName::parse(&config.users_table)?;
+    let options = options(&reading, config_dir)?.pragma("query_only", "1");
+    let file = options.get_filename().to_owned();
+    if !file.is_file() {
+        return Ok(Inspected::Missing(file));
+    }
+    let pool = pool(options, 1, &file).await?;
+    let older = is_older(Dialect::Sqlite, &pool, &users).await;
+    pool.close().await;
+    if older? && config.manage_users != 0 {
+        return Ok(Inspected::Older);
+    }
+    let provider = open(&reading, config_dir, Schema::Check).await?;
+    Ok(Inspected::Ready(Arc::new(provider)))
 }
 
 async fn pool(

@@ -41,6 +41,22 @@ impl Default for HttpdConfig {
 }
 
 impl HttpdConfig {
+    /// Returns the warning about an API that others than this machine can use without a password.
+    pub fn exposure(&self) -> Option<String> {
+        let address = self.bind_address.trim_start_matches('[').trim_end_matches(']');
+        let loopback = address == "localhost"
+            || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+        if self.bind_port == 0 || loopback || !self.auth_user_file.is_empty() {
+            return None;
+        }
+        let shown = if address.is_empty() { "all addresses" } else { address };
+        Some(format!(
+            "httpd: whoever reaches port {} on {shown} manages all accounts without a password: set \
+             httpd.auth_user_file, or httpd.bind_address to 127.0.0.1",
+            self.bind_port
+        ))
+    }
+
     /// Checks what can be told without looking at any file.
     ///
     /// # Errors
@@ -70,6 +86,23 @@ impl HttpdConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_api_open_to_others_is_warned_about() {
+        let told = |address: &str, file: &str, port| {
+            let (bind_address, auth_user_file) = (address.to_owned(), file.to_owned());
+            HttpdConfig { bind_address, auth_user_file, bind_port: port, ..Default::default() }
+                .exposure()
+                .is_some()
+        };
+        for address in ["", "0.0.0.0", "::", "[::]", "192.0.2.1", "example.com"] {
+            assert!(told(address, "", 8080), "{address}");
+            assert!(!told(address, "users", 8080) && !told(address, "", 0), "{address}");
+        }
+        for address in ["127.0.0.1", "127.0.0.2", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
+            assert!(!told(address, "", 8080), "{address}");
+        }
+    }
 
     #[test]
     fn half_a_certificate_and_empty_paths_are_refused() {

@@ -13,7 +13,7 @@ use ferryd_config::{ConfigFlags, ServeFlags};
 )]
 pub(crate) struct Cli {
     /// Print the version
-    #[arg(short = 'v', long, action = ArgAction::Version)]
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the server
     Serve(ServeFlags),
+    /// Tell what is wrong with the configuration; takes the flags of serve and changes nothing
+    Check(ServeFlags),
     /// Create the tables of the configured data provider
     #[command(name = "initprovider")]
     InitProvider(ConfigFlags),

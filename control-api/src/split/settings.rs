@@ -63,5 +63,7 @@ impl Settings {
 
 /// Reads the settings.
 pub(crate) fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
-    ferryd_config::load::<Settings>(options).map(|loaded| loaded.beside(&OTHERS))
+    let mut loaded = ferryd_config::load::<Settings>(options)?.beside(&OTHERS);
+    loaded.warnings.extend(loaded.settings.httpd.exposure());
+    Ok(loaded)
 }

@@ -11,7 +11,7 @@ use crate::version;
 #[command(arg_required_else_help = true)]
 pub struct Cli {
     /// Print version, commit and build date
-    #[arg(short = 'v', long, action = ArgAction::Version)]
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Start the server
     Serve(ServeFlags),
+    /// Tell what is wrong with the configuration; takes the flags of serve and changes nothing
+    Check(ServeFlags),
     /// Create the tables of the configured data provider
     #[command(name = "initprovider")]
     InitProvider(ConfigFlags),
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_version_text_has_version_commit_and_date() {
-        for flag in ["-v", "--version"] {
+        for flag in ["-v", "-V", "--version"] {
             let shown = Cli::try_parse_from(["ferryd", flag]).unwrap_err();
             assert_eq!(shown.exit_code(), 0);
             let text = shown.to_string();

@@ -1,6 +1,7 @@
 //! The single binary: data plane and control plane in one process, with nothing between them but
 //! function calls.
 
+mod check;
 mod cli;
 mod greeting;
 mod serve;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let command = Cli::parse().command;
     program::run("ferryd", || match command {
         Command::Serve(flags) => background::run(serve::run(flags)),
+        Command::Check(flags) => background::run(check::run(flags)),
         Command::InitProvider(flags) => background::run(init_provider(flags)),
     })
 }

@@ -37,5 +37,6 @@ pub fn load(options: &ConfigOptions) -> Result<Loaded<Settings>, Fault> {
     let (sftpd, warnings) = loaded.settings.sftpd.normalized()?;
     loaded.settings.sftpd = sftpd;
     loaded.warnings.extend(warnings);
+    loaded.warnings.extend(loaded.settings.httpd.exposure());
     Ok(loaded)
 }

@@ -79,7 +79,7 @@ impl Server {
 
 /// File actions and the dialog program are keys of the SFTP server, but the control plane runs
 /// them.
-fn control_api_settings(settings: &Settings, config_dir: &Path) -> ControlApiSettings {
+pub fn control_api_settings(settings: &Settings, config_dir: &Path) -> ControlApiSettings {
     let actions = settings.sftpd.actions.clone();
     ControlApiSettings {
         config_dir: config_dir.to_owned(),

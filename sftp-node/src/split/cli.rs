@@ -8,7 +8,7 @@ use ferryd_config::ServeFlags;
 #[command(name = "sftp-node", version, disable_version_flag = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     /// Print the version
-    #[arg(short = 'v', long, action = ArgAction::Version)]
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the server
     Serve(ServeFlags),
+    /// Tell what is wrong with the configuration; takes the flags of serve and changes nothing
+    Check(ServeFlags),
 }
 
 #[cfg(test)]
@@ -31,7 +33,7 @@ mod tests {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
         let cli = Cli::try_parse_from(["sftp-node", "serve", "-c", "x", "-v=false"]).unwrap();
-        let Command::Serve(flags) = cli.command;
+        let Command::Serve(flags) = cli.command else { panic!("not serve") };
         assert_eq!(flags.log.log_verbose, Some(false));
     }
 }

@@ -1,8 +1,10 @@
 //! What every program does with its configuration at the start: sets the log up and says where
 //! the settings come from.
 
+use std::path::Path;
+
 use ferryd_domain::Fault;
-use ferryd_runtime::terminal;
+use ferryd_runtime::{Findings, terminal};
 use ferryd_telemetry::{Compress, LogConfig, LogGuard, LogSettings, Rotation, Verbosity};
 
 use crate::{ConfigOptions, Loaded, LogOptions, ServeFlags};
@@ -78,7 +80,24 @@ impl LogOptions {
     }
 }
 
+impl LogOptions {
+    /// Looks whether the log file can be written.
+    pub fn check(&self, findings: &mut Findings) {
+        if let Some(folder) = self.file.as_deref().and_then(Path::parent) {
+            findings.writable_folder("--log-file-path", folder);
+        }
+    }
+}
+
 impl<T> Loaded<T> {
+    /// Adds what is odd about the settings.
+    pub fn check(&self, findings: &mut Findings) {
+        if self.file.is_none() {
+            findings.warning("there is no configuration file, defaults are used");
+        }
+        self.warnings.iter().for_each(|warning| findings.warning(warning));
+    }
+
     /// Tells the log where the settings come from and what is odd about them.
     pub fn log(&self) {
         match &self.file {

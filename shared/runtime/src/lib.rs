@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod backoff;
+pub mod findings;
 pub mod key_file;
 pub mod limits;
 pub mod listen;
@@ -16,6 +17,7 @@ pub mod ticks;
 pub mod tls_reload;
 
 pub use backoff::Backoff;
+pub use findings::Findings;
 pub use listen::bind;
 pub use shared_values::SharedValues;
 pub use signals::{Requests, on_termination, survive_meaningless};

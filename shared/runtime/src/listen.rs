@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
 
 use ferryd_domain::{Fault, FaultKind};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -25,6 +26,28 @@ pub fn bind(address: &str, port: u16) -> Result<TcpListener, Fault> {
         let text = format!("cannot listen on {shown}, port {port}");
         Fault::new(FaultKind::Unavailable, text).because(error)
     })
+}
+
+/// Looks whether [`bind`] could listen; nobody can connect meanwhile.
+///
+/// # Errors
+/// `Conflict` for a port that is taken, else `Unavailable`.
+pub(crate) fn try_bind(address: &str, port: u16) -> Result<(), Fault> {
+    let result = match address {
+        "" => bound(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)),
+        address => resolve(address, port).and_then(bound),
+    };
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if address.is_empty() && no_ipv6(&error) => try_bind("0.0.0.0", port),
+        Err(error) => {
+            let taken = error.kind() == io::ErrorKind::AddrInUse;
+            let kind = if taken { FaultKind::Conflict } else { FaultKind::Unavailable };
+            let shown = if address.is_empty() { "all addresses" } else { address };
+            let text = format!("cannot listen on {shown}, port {port}");
+            Err(Fault::new(kind, text).because(error))
+        }
+    }
 }
 
 fn resolve(address: &str, port: u16) -> io::Result<SocketAddr> {
@@ -54,6 +77,12 @@ fn no_ipv6(error: &io::Error) -> bool {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -67,8 +96,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         sockopt::set_ipv6_v6only(&socket, false)?;
     }
     rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from(socket))
+    Ok(socket)
 }
 
 #[cfg(test)]

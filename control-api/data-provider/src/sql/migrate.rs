@@ -85,6 +85,22 @@ pub(crate) async fn check_schema(
     }
 }
 
+/// Tells whether the tables are older than this program knows them, or missing.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn is_older(
+    dialect: Dialect,
+    pool: &sqlx::Pool<Db>,
+    users: &TableName,
+) -> Result<bool, Fault> {
+    let steps = match dialect {
+        Dialect::Sqlite => SQLITE.len(),
+    };
+    let mut connection = pool.acquire().await.map_err(unavailable("open schema"))?;
+    Ok(version(&mut connection, users).await? < steps)
+}
+
 fn newer(found: usize) -> Fault {
     Fault::unsupported(format!(
         "the database has schema {found} and this program knows {} at most: it was used by a newer \
