@@ -5,6 +5,7 @@ pub mod config;
 #[cfg(any(test, feature = "testkit"))]
 pub mod contract;
 pub mod dump;
+mod inspected;
 mod memory;
 mod open;
 mod provider;
@@ -12,8 +13,9 @@ mod sql;
 mod sqlite;
 
 pub use config::{ActionsConfig, DataProviderConfig, Driver};
+pub use inspected::Inspected;
 pub use memory::MemoryProvider;
-pub use open::{Initialized, Inspected, initialize, inspect, open};
+pub use open::{Initialized, initialize, inspect, open};
 pub use provider::{DataProvider, Order, QuotaChange, QuotaTurn, UserPage};
 
 #[cfg(test)]

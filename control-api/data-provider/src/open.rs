@@ -1,13 +1,13 @@
 //! From the configuration to a provider.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ferryd_domain::Fault;
 
 use crate::memory::MemoryProvider;
 use crate::sql::Schema;
-use crate::{DataProvider, DataProviderConfig, Driver, sqlite};
+use crate::{DataProvider, DataProviderConfig, Driver, Inspected, sqlite};
 
 /// What initializing a store did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,17 +16,6 @@ pub enum Initialized {
     Ready,
     /// This driver needs no tables.
     NotNeeded,
-}
-
-/// What a look at a store found.
-#[derive(Debug)]
-pub enum Inspected {
-    /// It can be read.
-    Ready(Arc<dyn DataProvider>),
-    /// Its schema is older than that of this program.
-    Older,
-    /// There is none yet; it would be this file.
-    Missing(PathBuf),
 }
 
 /// Opens a store for reading and writes nothing.

@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 
 use ferryd_domain::{Operation, VirtualPath};
-use ferryd_storage::{Entry, FileStamp, Links};
+use ferryd_storage::{Entry, FileStamp, Links, Place, WriteHandle};
 use parking_lot::Mutex;
 
-use super::{Upload, UserFiles};
+use super::UserFiles;
 
 /// Files that a session is known to have written.
 const MOST_WRITTEN: usize = 64;
@@ -62,11 +62,15 @@ impl UserFiles {
     }
 
     /// Notes a file that an upload has put in place, where its session may not list.
-    pub(super) async fn note_written(&self, upload: &Upload) {
-        let path = upload.path();
+    pub(super) async fn note_written(
+        &self,
+        path: &VirtualPath,
+        place: &dyn Place,
+        handle: &dyn WriteHandle,
+    ) {
         let listed = self.permit(Operation::Stat, path).is_ok()
-            && self.permit_at(Operation::Stat, path, upload.place()).is_ok();
-        if !listed && let Ok(entry) = upload.handle().stat().await {
+            && self.permit_at(Operation::Stat, path, place).is_ok();
+        if !listed && let Ok(entry) = handle.stat().await {
             self.shared.written.note(path, entry.stamp);
         }
     }

@@ -44,7 +44,7 @@ impl Upload {
         match ended {
             Ok(left) => {
                 self.settle(left).await;
-                self.files.note_written(self).await;
+                self.files.note_written(&self.path, self.place(), self.handle()).await;
                 Ok(())
             }
             Err(fault) => {
