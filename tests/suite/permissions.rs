@@ -35,7 +35,7 @@ const ALL: [&str; 11] = [
 ];
 
 /// The operations and the permissions that each needs.
-const NEEDS: [(&str, &[&str]); 13] = [
+const NEEDS: [(&str, &[&str]); 14] = [
     ("opendir", &["list"]),
     ("stat", &["list"]),
     ("lstat", &["list"]),
@@ -49,6 +49,8 @@ const NEEDS: [(&str, &[&str]); 13] = [
     ("symlink", &["create_symlinks"]),
     ("chmod", &["chmod"]),
     ("chtimes", &["chtimes"]),
+    // It tells whether the file is there.
+    ("set nothing", &["list"]),
 ];
 
 async fn attempt(sftp: &mut RawSftp, operation: &str) -> Result<(), Status> {
@@ -68,6 +70,7 @@ async fn attempt(sftp: &mut RawSftp, operation: &str) -> Result<(), Status> {
         "symlink" => sftp.symlink("/d/file", "/d/link").await,
         "chmod" => sftp.set("/d/file", mode).await,
         "chtimes" => sftp.set("/d/file", times).await,
+        "set nothing" => sftp.set("/d/file", Attributes::default()).await,
         other => panic!("{other}"),
     }
 }
