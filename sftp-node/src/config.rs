@@ -32,6 +32,10 @@ pub struct SftpdConfig {
     pub enable_scp: bool,
     /// Key exchange algorithms in the order of preference; empty: defaults.
     pub kex_algorithms: Vec<String>,
+    /// Signature algorithms of host keys in the order of preference; empty: defaults.
+    pub host_key_algorithms: Vec<String>,
+    /// Signature algorithms of the keys of users; empty: defaults.
+    pub public_key_algorithms: Vec<String>,
     /// Ciphers in the order of preference; empty: defaults.
     pub ciphers: Vec<String>,
     /// MACs in the order of preference; empty: defaults.
@@ -74,6 +78,8 @@ impl Default for SftpdConfig {
             keys: Vec::new(),
             enable_scp: false,
             kex_algorithms: Vec::new(),
+            host_key_algorithms: Vec::new(),
+            public_key_algorithms: Vec::new(),
             ciphers: Vec::new(),
             macs: Vec::new(),
             login_banner_file: String::new(),

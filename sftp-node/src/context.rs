@@ -17,6 +17,7 @@ use crate::hosted::Hosted;
 use crate::ids::Ids;
 use crate::intake::Received;
 use crate::key_exchange::offers::Offers;
+use crate::login_time::LoginTime;
 use crate::outbox::Outbox;
 use crate::session::registry::Registry;
 use crate::sweep::Sweep;
@@ -43,6 +44,8 @@ pub(crate) struct NodeContext {
     pub reply_budget: Arc<Budget>,
     /// What has arrived on all connections and waits for its readers.
     pub received: Arc<Received>,
+    /// CPU time of logins, by source.
+    pub login_time: Arc<LoginTime>,
     /// Panics that a test asks for.
     #[cfg(test)]
     pub defects: crate::defects::Defects,
@@ -98,6 +101,7 @@ impl NodeContext {
             banner,
             reply_budget: Arc::new(Budget::new(REPLY_BUDGET)),
             received: Arc::default(),
+            login_time: Arc::default(),
             #[cfg(test)]
             defects: crate::defects::Defects::default(),
             ids,

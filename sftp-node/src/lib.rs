@@ -22,6 +22,7 @@ mod intake;
 mod key_exchange;
 mod listener;
 mod load;
+mod login_time;
 mod node_link;
 mod outbox;
 mod protocol;

@@ -10,12 +10,15 @@ mod offered_key;
 
 use std::sync::Arc;
 
+use russh::client::GexParams;
+use russh::kex::dh::groups::DhGroup;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session as SshSession};
 use russh::server::{PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Pty, Sig};
 
 use crate::connection::Connection;
 use crate::context::NodeContext;
+use crate::key_exchange::offers;
 use crate::load::Kind;
 use channels::Channels;
 use login::Login;
@@ -93,6 +96,13 @@ impl Handler for SshHandler {
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
         Ok(self.context.banner.clone())
+    }
+
+    async fn lookup_dh_gex_group(
+        &mut self,
+        wanted: &GexParams,
+    ) -> Result<Option<DhGroup>, Self::Error> {
+        Ok(offers::group_for(wanted))
     }
 
     async fn auth_succeeded(&mut self, session: &mut SshSession) -> Result<(), Self::Error> {

@@ -45,6 +45,7 @@ mod login;
 mod logs_and_metrics;
 mod memory;
 mod old_rows;
+mod older_clients;
 mod operations;
 mod orphans;
 mod outage;

@@ -8,12 +8,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
+use russh_util::turns::with_turns;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::workers::Accepted;
 use crate::connection::{Connection, login_failed};
 use crate::context::NodeContext;
+use crate::login_time::LoginTurns;
 use crate::session::Session;
 use crate::ssh::SshHandler;
 use crate::ssh::first_look;
@@ -94,7 +96,11 @@ async fn run(
             .map_err(|e| Ended::Broken(e.to_string()))?;
         let config = context.offers.choose(looked.offer);
         let handler = SshHandler::new(Arc::clone(context), Arc::clone(connection), looked.client);
-        russh::server::run_stream(config, looked.stream, handler).await.map_err(Ended::from)
+        let started = russh::server::run_stream(config, looked.stream, handler);
+        let logging_in = Arc::clone(connection);
+        let is_over = move || logging_in.session.get().is_some();
+        let turns = LoginTurns::new(connection.peer.ip(), &context.login_time, is_over);
+        with_turns(Box::new(turns), started).await.map_err(Ended::from)
     };
     // Boxed: its memory goes back when the connection has started.
     let mut running = match tokio::time::timeout_at(deadline, Box::pin(started)).await {

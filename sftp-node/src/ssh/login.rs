@@ -102,12 +102,12 @@ impl Login {
 
     /// Tells whether a key would do (RFC 4252 section 7): the client then signs with it.
     pub async fn key_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Auth {
-        if matches!(offer.algorithm, Algorithm::Rsa { hash: None }) {
-            return self.refuse(
-                user,
-                LoginMethod::PublicKey,
-                &refused("SHA-1 signatures are refused"),
-            );
+        if !self.context.offers.takes_signature(offer.algorithm) {
+            let fault = refused(match offer.algorithm {
+                Algorithm::Rsa { hash: None } => "SHA-1 signatures are refused",
+                _ => "signatures of this kind are refused",
+            });
+            return self.refuse(user, LoginMethod::PublicKey, &fault);
         }
         let Ok(key) = key_line(offer.public_key) else { return self.reject() };
         let username = Username::stored(user);

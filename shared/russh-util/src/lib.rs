@@ -2,6 +2,7 @@
 //! tasks keep the memory of their future twice: 13 KiB for each connection (docs/decisions/0013).
 
 pub mod runtime;
+pub mod turns;
 
 /// The clock that russh reads.
 pub mod time {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::turns::{self, InTurns};
+
 /// A task that ended without a result: a defect ended it, or its runtime is gone.
 #[derive(Debug)]
 pub struct JoinError;
@@ -29,13 +31,17 @@ impl<T: Send> Future for JoinHandle<T> {
     }
 }
 
-/// Starts a task on the current runtime. The task is the future itself and no larger.
+/// Starts a task on the current runtime. The task is the future itself and no larger, unless it goes
+/// on in turns ([`crate::turns`]).
 pub fn spawn<F, T>(future: F) -> JoinHandle<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
 {
-    JoinHandle(tokio::spawn(future))
+    match turns::take() {
+        Some(turns) => JoinHandle(tokio::spawn(InTurns::new(turns, future))),
+        None => JoinHandle(tokio::spawn(future)),
+    }
 }
 
 #[cfg(test)]
