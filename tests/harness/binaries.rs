@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 3] = ["ferryd", "control-api", "sftp-node"];
+/// What builds the programs with the features that `cargo test --workspace` gives every crate:
+/// with others most of them would be compiled a second time. The test is there for its features.
+const BUILD: [&str; 6] = ["build", "--quiet", "--workspace", "--bins", "--test", "serve"];
 
 /// Returns a program by its name. `FERRYD_TEST_BIN_DIR` names a folder with programs that are
 /// built already, e.g. `target/release`.
@@ -25,10 +27,7 @@ fn build() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let profile = exe.ancestors().nth(2).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace()).args(["build", "--quiet", "--bins"]);
-    for package in PACKAGES {
-        cargo.args(["--package", package]);
-    }
+    cargo.current_dir(workspace()).args(BUILD);
     if profile.ends_with("release") {
         cargo.arg("--release");
     }

@@ -85,6 +85,23 @@ fn nothing_of_grpc_is_in_the_single_binary() {
     assert!(!names.contains("ferryd-proto"), "{text}");
 }
 
+#[test]
+fn no_clock_of_tests_is_in_a_program_that_is_shipped() {
+    for program in ["ferryd", "sftp-node", "control-api"] {
+        let tree = Command::new(env!("CARGO"))
+            .current_dir(workspace())
+            .args(["tree", "--offline", "--edges", "normal,features", "--prefix", "none"])
+            .args(["--package", program])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(tree.stdout).unwrap();
+        assert!(text.contains("tokio feature \"time\""), "{text}");
+        for feature in ["tokio feature \"test-util\"", "feature \"testkit\""] {
+            assert!(!text.contains(feature), "{program} has the {feature}");
+        }
+    }
+}
+
 /// `cargo test` runs this binary with its list as well, so a scenario that is only in one form
 /// is noticed here.
 #[test]
