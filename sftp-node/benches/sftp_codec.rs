@@ -3,7 +3,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use ferryd_storage::{Entry, EntryKind, FileStamp};
+use ferryd_storage::{FileKind, FileStamp, Metadata};
 use sftp_node::testkit::bench_hooks::{
     names_reply, parse_stream, read_packet, read_reply, write_packet,
 };
@@ -50,9 +50,9 @@ fn names_of_128_entries(bencher: Bencher<'_, '_>) {
     bencher.counter(counter).bench(|| names_reply(7, black_box(&entries)));
 }
 
-fn entry(number: u64) -> (Vec<u8>, Entry) {
-    let entry = Entry {
-        kind: EntryKind::File,
+fn entry(number: u64) -> (Vec<u8>, Metadata) {
+    let entry = Metadata {
+        kind: FileKind::File,
         size: number * 1_234_567,
         mode: 0o100_644,
         uid: 1000,

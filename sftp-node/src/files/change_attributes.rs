@@ -27,17 +27,17 @@ impl UserFiles {
         }
         self.permit_some(&path, &set)?;
         let place = self.shared.storage.locate(&path, links).await?;
-        let entry = place.stat().await?;
-        for operation in operations(&set, entry.is_directory()) {
+        let metadata = place.stat().await?;
+        for operation in operations(&set, metadata.is_directory()) {
             self.permit(operation, &path)?;
             self.permit_at(operation, &path, place.as_ref())?;
         }
         match set.size {
             None => place.set_attributes(set).await?,
-            Some(_) if !entry.is_file() => {
+            Some(_) if !metadata.is_file() => {
                 return Err(Fault::new(FaultKind::IsADirectory, "only files have a size"));
             }
-            Some(size) => self.resize(place.as_ref(), entry.size, size, set).await?,
+            Some(size) => self.resize(place.as_ref(), metadata.size, size, set).await?,
         }
         self.log_attributes(place.as_ref(), &set);
         Ok(())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
-use ferryd_storage::{Entry, EntryKind, LinkTarget, Links, Place};
+use ferryd_storage::{FileKind, LinkTarget, Links, Metadata, Place};
 
 use super::UserFiles;
 use super::permit::Permit;
@@ -45,19 +45,19 @@ impl UserFiles {
         &self,
         (from, source): (&VirtualPath, &dyn Place),
         (to, target): (&VirtualPath, &dyn Place),
-        moved: &Entry,
+        moved: &Metadata,
     ) -> Result<(), Fault> {
         if !self.shared.policy.has_filters() {
             return Ok(());
         }
         match moved.kind {
-            EntryKind::File | EntryKind::Special => Ok(()),
-            EntryKind::Symlink => {
+            FileKind::File | FileKind::Special => Ok(()),
+            FileKind::Symlink => {
                 let text = source.read_link().await?;
                 self.filter_link(target.path(), &text, None).await?;
                 self.filter_link(to, &text, None).await
             }
-            EntryKind::Directory => {
+            FileKind::Directory => {
                 let names = vec![from, source.path(), to, target.path()];
                 let moved = Moved { from: source.path(), names, to: target.path() };
                 self.filter_directory(&moved).await
@@ -81,12 +81,12 @@ impl UserFiles {
                     break;
                 }
                 left = left.checked_sub(batch.len()).ok_or_else(too_large)?;
-                for (name, entry) in batch {
+                for (name, metadata) in batch {
                     let below = directory.child(&name);
-                    match entry.kind {
-                        EntryKind::Directory => pending.push(below),
-                        EntryKind::File | EntryKind::Special => self.filter_names(moved, &below)?,
-                        EntryKind::Symlink => self.filter_link_below(moved, &below).await?,
+                    match metadata.kind {
+                        FileKind::Directory => pending.push(below),
+                        FileKind::File | FileKind::Special => self.filter_names(moved, &below)?,
+                        FileKind::Symlink => self.filter_link_below(moved, &below).await?,
                     }
                 }
             }
@@ -131,15 +131,15 @@ impl UserFiles {
         let Ok(target) = text.from_directory(&link.directory()) else { return Ok(()) };
         let found = self.found_at(&target, moved).await;
         let (real, kind) = match &found {
-            Some((real, entry)) => (real, Some(entry.kind)),
+            Some((real, metadata)) => (real, Some(metadata.kind)),
             None => (&target, None),
         };
         // What is missing may become a directory.
-        let holds_names = matches!(kind, None | Some(EntryKind::Directory));
+        let holds_names = matches!(kind, None | Some(FileKind::Directory));
         if holds_names && policy.is_filtered(link) && !policy.same_filter(link, real) {
             return Err(denied());
         }
-        if kind == Some(EntryKind::Directory) {
+        if kind == Some(FileKind::Directory) {
             return Ok(());
         }
         for named in [&target, real] {
@@ -156,16 +156,16 @@ impl UserFiles {
         &self,
         path: &VirtualPath,
         moved: Option<&Moved<'_>>,
-    ) -> Option<(VirtualPath, Entry)> {
+    ) -> Option<(VirtualPath, Metadata)> {
         let inside = moved.and_then(|moved| Some((moved, path.strip_prefix(moved.to)?)));
         let now =
             inside.as_ref().map_or_else(|| path.clone(), |(moved, rest)| rest.below(moved.from));
         let place = self.shared.storage.locate(&now, Links::Follow).await.ok()?;
-        let entry = place.stat().await.ok()?;
+        let metadata = place.stat().await.ok()?;
         let real = place.path();
         let after =
             inside.and_then(|(moved, _)| Some(real.strip_prefix(moved.from)?.below(moved.to)));
-        Some((after.unwrap_or_else(|| real.clone()), entry))
+        Some((after.unwrap_or_else(|| real.clone()), metadata))
     }
 }
 

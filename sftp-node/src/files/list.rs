@@ -1,7 +1,7 @@
 //! Listing of directories.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Listing, Place};
+use ferryd_storage::{Links, Listing, Metadata, Place};
 use tokio::sync::Mutex;
 
 use super::UserFiles;
@@ -18,7 +18,7 @@ pub(crate) struct Directory {
 /// What has not been listed yet.
 #[derive(Debug)]
 struct Rest {
-    dots: Vec<(Vec<u8>, Entry)>,
+    dots: Vec<(Vec<u8>, Metadata)>,
     listing: Box<dyn Listing>,
 }
 
@@ -35,15 +35,15 @@ impl UserFiles {
     /// Returns `.` and `..`, as far as they are there and may be asked for: some clients take a
     /// listing without any entry for a failure. The way up ends at the account's root. It is not
     /// asked for where that may take long, since it may be on another disk: `..` looks like `.` then.
-    async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Entry)> {
-        let entry = here.stat().await.ok();
+    async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Metadata)> {
+        let metadata = here.stat().await.ok();
         let above = match self.stats_at_once() {
             true => self.listed(&path.directory(), Links::Follow).await.ok(),
-            false => entry,
+            false => metadata,
         };
-        let entries = [(".", entry), ("..", above)];
-        let found = entries.into_iter().filter_map(|(name, entry)| Some((name, entry?)));
-        found.map(|(name, entry)| (name.as_bytes().to_vec(), entry)).collect()
+        let entries = [(".", metadata), ("..", above)];
+        let found = entries.into_iter().filter_map(|(name, metadata)| Some((name, metadata?)));
+        found.map(|(name, metadata)| (name.as_bytes().to_vec(), metadata)).collect()
     }
 }
 
@@ -52,7 +52,7 @@ impl Directory {
     ///
     /// # Errors
     /// `Failed`.
-    pub async fn next(&self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+    pub async fn next(&self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault> {
         let mut rest = self.rest.lock().await;
         let mut entries = std::mem::take(&mut rest.dots);
         let more = rest.listing.next(most.saturating_sub(entries.len())).await;

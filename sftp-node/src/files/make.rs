@@ -83,14 +83,14 @@ impl UserFiles {
                 self.permit(change, source.path())?;
             }
         }
-        let entry = source.stat().await?;
-        if entry.is_directory() {
+        let metadata = source.stat().await?;
+        if metadata.is_directory() {
             return Err(Fault::denied());
         }
-        if !entry.is_file() {
+        if !metadata.is_file() {
             return Err(Fault::failed("only regular files can be linked"));
         }
-        let mut room = self.reserve_copy(entry.size).await?;
+        let mut room = self.reserve_copy(metadata.size).await?;
         let delta = self.link_counted(source.as_ref(), &making, target.as_ref()).await?;
         room.settle(delta).await;
         self.audit().command(&Command::between(
@@ -114,7 +114,7 @@ impl UserFiles {
         self.permit_at(Operation::Upload, making.path(), target)?;
         source.make_hard_link(target).await?;
         match target.stat().await {
-            Ok(entry) => Ok(open.link(&entry)),
+            Ok(metadata) => Ok(open.link(&metadata)),
             Err(_) => Ok(Delta::default().doubted()),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::{Fault, FaultKind, FileAction, Operation, VirtualPath};
-use ferryd_storage::{Entry, Links, Place, is_circle};
+use ferryd_storage::{Links, Metadata, Place, is_circle};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
@@ -14,20 +14,20 @@ impl UserFiles {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveFile, &path)?;
         let place = self.place(&permit, Links::Keep).await?;
-        let (entry, delta) = {
+        let (metadata, delta) = {
             let mut open = self.shared.tally.lock().await;
-            let entry = place.stat().await?;
-            self.refuse_link_outside(&path, &entry).await?;
-            if entry.is_directory() {
+            let metadata = place.stat().await?;
+            self.refuse_link_outside(&path, &metadata).await?;
+            if metadata.is_directory() {
                 return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
             }
             place.remove_file().await?;
-            (entry, open.remove(&entry))
+            (metadata, open.remove(&metadata))
         };
         self.account_for(delta).await;
         let audit = self.audit();
         audit.command(&Command::at(CommandSender::Remove, place.as_ref()));
-        let size = if entry.is_file() { entry.size } else { 0 };
+        let size = if metadata.is_file() { metadata.size } else { 0 };
         audit.event(FileAction::Delete, place.as_ref(), None, size);
         Ok(())
     }
@@ -59,7 +59,7 @@ impl UserFiles {
             let (old, new) = ((&from, source.as_ref()), (&to, target.as_ref()));
             self.filter_rename(old, new, &moved).await?;
             source.rename(target.as_ref()).await?;
-            (target, replaced.map(|entry| open.remove(&entry)).unwrap_or_default())
+            (target, replaced.map(|metadata| open.remove(&metadata)).unwrap_or_default())
         };
         self.account_for(delta).await;
         let audit = self.audit();
@@ -82,8 +82,12 @@ impl UserFiles {
 
     /// Refuses a link that leads outside: such links are listed and nothing more. One whose target
     /// is missing, or that leads in circles, is as good as any other.
-    async fn refuse_link_outside(&self, path: &VirtualPath, entry: &Entry) -> Result<(), Fault> {
-        if !entry.is_symlink() {
+    async fn refuse_link_outside(
+        &self,
+        path: &VirtualPath,
+        metadata: &Metadata,
+    ) -> Result<(), Fault> {
+        if !metadata.is_symlink() {
             return Ok(());
         }
         match self.shared.storage.locate(path, Links::Follow).await {
@@ -98,8 +102,8 @@ impl UserFiles {
         from: &VirtualPath,
         to: &VirtualPath,
         source: &dyn Place,
-        moved: &Entry,
-    ) -> Result<(Arc<dyn Place>, Option<Entry>), Fault> {
+        moved: &Metadata,
+    ) -> Result<(Arc<dyn Place>, Option<Metadata>), Fault> {
         let directory = moved.is_directory();
         let leaving = Operation::RenameSource { directory };
         self.permit(leaving, from)?;

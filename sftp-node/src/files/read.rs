@@ -98,8 +98,8 @@ impl Download {
     /// `Failed`.
     pub async fn stat(&self) -> Result<Visible, Fault> {
         let found = self.handle.stat().await;
-        let entry = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
-        Ok(self.files.visible(&self.path, entry))
+        let metadata = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
+        Ok(self.files.visible(&self.path, metadata))
     }
 
     /// Makes durable what the file holds.

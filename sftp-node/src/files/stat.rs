@@ -1,7 +1,7 @@
 //! Attributes, real paths, link targets and the size of the storage.
 
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
-use ferryd_storage::{Entry, LinkTarget, Links, Space};
+use ferryd_storage::{LinkTarget, Links, Metadata, Space};
 
 use super::{UserFiles, Visible};
 
@@ -20,12 +20,12 @@ impl UserFiles {
             Err(fault) if fault.kind() == FaultKind::PermissionDenied => {
                 self.size_of_written(&path, links).await.map(Visible::Size).ok_or(fault)
             }
-            entry => entry.map(Visible::All),
+            metadata => metadata.map(Visible::All),
         }
     }
 
     /// Returns the attributes of an entry that may be listed.
-    pub(super) async fn listed(&self, path: &VirtualPath, links: Links) -> Result<Entry, Fault> {
+    pub(super) async fn listed(&self, path: &VirtualPath, links: Links) -> Result<Metadata, Fault> {
         let permit = self.permit(Operation::Stat, path)?;
         let place = self.place(&permit, links).await?;
         place.stat().await

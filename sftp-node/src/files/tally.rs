@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ferryd_control_plane::Certainty;
 use ferryd_domain::Username;
 use ferryd_runtime::SharedValues;
-use ferryd_storage::{Entry, FileStamp};
+use ferryd_storage::{FileStamp, Metadata};
 use tokio::sync::MutexGuard;
 
 /// The tallies of all accounts with a session.
@@ -107,23 +107,23 @@ impl Open {
     }
 
     /// Notes the size of a file; returns what that changes, `None` for one that nobody writes.
-    pub fn measure(&mut self, entry: &Entry) -> Option<Delta> {
-        let writing = self.0.get_mut(&entry.stamp)?;
+    pub fn measure(&mut self, metadata: &Metadata) -> Option<Delta> {
+        let writing = self.0.get_mut(&metadata.stamp)?;
         if writing.gone {
             return Some(Delta::default());
         }
         let files = i64::from(!std::mem::replace(&mut writing.file, true));
-        let counted = writing.counted.swap(entry.size, Ordering::AcqRel);
-        let delta = Delta { files, ..Delta::resized(counted, entry.size, entry.links) };
+        let counted = writing.counted.swap(metadata.size, Ordering::AcqRel);
+        let delta = Delta { files, ..Delta::resized(counted, metadata.size, metadata.links) };
         // Removed, but not here: another node did it and knew nothing of the upload.
-        let unknown = entry.links == 0 || writing.linked;
+        let unknown = metadata.links == 0 || writing.linked;
         Some(if unknown { delta.doubted() } else { delta })
     }
 
     /// Notes that a file got another name; returns what that changes.
-    pub fn link(&mut self, entry: &Entry) -> Delta {
-        let came = Delta::came(entry.size);
-        let Some(writing) = self.0.get_mut(&entry.stamp) else { return came };
+    pub fn link(&mut self, metadata: &Metadata) -> Delta {
+        let came = Delta::came(metadata.size);
+        let Some(writing) = self.0.get_mut(&metadata.stamp) else { return came };
         writing.linked = true;
         came.doubted()
     }
@@ -138,20 +138,20 @@ impl Open {
     }
 
     /// Notes that a name of a file was removed or replaced; returns what that changes.
-    pub fn remove(&mut self, entry: &Entry) -> Delta {
-        if !entry.is_file() {
+    pub fn remove(&mut self, metadata: &Metadata) -> Delta {
+        if !metadata.is_file() {
             return Delta::default();
         }
-        match self.0.get_mut(&entry.stamp) {
-            Some(writing) if entry.links <= 1 => {
+        match self.0.get_mut(&metadata.stamp) {
+            Some(writing) if metadata.links <= 1 => {
                 writing.gone = true;
                 let size = writing.counted.swap(0, Ordering::AcqRel);
                 let files = -i64::from(std::mem::replace(&mut writing.file, false));
                 Delta { size: difference(size, 0), files, ..Delta::default() }
             }
             // Its other name goes on growing, and what was counted of this one is not known.
-            Some(_) => Delta::went(entry.size).doubted(),
-            None => Delta::went(entry.size),
+            Some(_) => Delta::went(metadata.size).doubted(),
+            None => Delta::went(metadata.size),
         }
     }
 }
@@ -164,13 +164,13 @@ fn difference(old: u64, new: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use ferryd_storage::EntryKind;
+    use ferryd_storage::FileKind;
 
     use super::*;
 
-    fn entry(size: u64) -> Entry {
-        Entry {
-            kind: EntryKind::File,
+    fn metadata(size: u64) -> Metadata {
+        Metadata {
+            kind: FileKind::File,
             size,
             mode: 0o100_644,
             uid: 0,
@@ -190,33 +190,33 @@ mod tests {
         open.start(FILE, None);
         let counted = open.start(FILE, Some(100));
         assert_eq!(
-            open.measure(&entry(50)),
+            open.measure(&metadata(50)),
             Some(Delta { size: 50, files: 1, ..Delta::default() })
         );
         open.end(FILE);
         assert_eq!(counted.load(Ordering::Acquire), 50);
         assert_eq!(
-            open.measure(&entry(80)),
+            open.measure(&metadata(80)),
             Some(Delta { size: 30, files: 0, ..Delta::default() })
         );
         open.end(FILE);
-        assert_eq!(open.measure(&entry(80)), None);
+        assert_eq!(open.measure(&metadata(80)), None);
     }
 
     #[test]
     fn a_file_that_is_removed_while_it_is_written_counts_nothing() {
         let mut open = Open::default();
         open.start(FILE, Some(100));
-        assert_eq!(open.remove(&entry(40)), Delta { size: -100, files: -1, ..Delta::default() });
-        assert_eq!(open.measure(&entry(500)), Some(Delta::default()));
+        assert_eq!(open.remove(&metadata(40)), Delta { size: -100, files: -1, ..Delta::default() });
+        assert_eq!(open.measure(&metadata(500)), Some(Delta::default()));
         open.end(FILE);
         open.start(FILE, None);
-        assert_eq!(open.remove(&entry(40)), Delta::default(), "it was never counted");
+        assert_eq!(open.remove(&metadata(40)), Delta::default(), "it was never counted");
     }
 
     #[test]
     fn a_file_of_two_names_that_is_written_is_in_doubt() {
-        let linked = |size| Entry { links: 2, ..entry(size) };
+        let linked = |size| Metadata { links: 2, ..metadata(size) };
         let mut open = Open::default();
         open.start(FILE, Some(100));
         assert_eq!(open.remove(&linked(40)), Delta::went(40).doubted());
@@ -229,17 +229,17 @@ mod tests {
     #[test]
     fn a_file_that_gets_a_name_while_it_is_written_is_in_doubt() {
         let mut open = Open::default();
-        assert_eq!(open.link(&entry(40)), Delta::came(40));
+        assert_eq!(open.link(&metadata(40)), Delta::came(40));
         open.start(FILE, None);
-        assert_eq!(open.link(&entry(40)), Delta::came(40).doubted());
-        let cut = open.measure(&Entry { links: 2, ..entry(0) }).unwrap();
+        assert_eq!(open.link(&metadata(40)), Delta::came(40).doubted());
+        let cut = open.measure(&Metadata { links: 2, ..metadata(0) }).unwrap();
         assert_eq!((cut.size, cut.certainty), (0, Certainty::Doubtful), "40 are still counted");
     }
 
     #[test]
     fn a_file_that_nobody_writes_goes_with_its_bytes() {
         assert_eq!(
-            Open::default().remove(&entry(40)),
+            Open::default().remove(&metadata(40)),
             Delta { size: -40, files: -1, ..Delta::default() }
         );
     }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use ferryd_domain::{Operation, VirtualPath};
-use ferryd_storage::{Entry, FileStamp, Links, Place, WriteHandle};
+use ferryd_storage::{FileStamp, Links, Metadata, Place, WriteHandle};
 use parking_lot::Mutex;
 
 use super::UserFiles;
@@ -17,7 +17,7 @@ const MOST_WRITTEN: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Visible {
     /// All attributes.
-    All(Entry),
+    All(Metadata),
     /// The size in bytes alone.
     Size(u64),
 }
@@ -26,7 +26,7 @@ impl Visible {
     /// Returns the size in bytes.
     pub fn size(self) -> u64 {
         match self {
-            Self::All(entry) => entry.size,
+            Self::All(metadata) => metadata.size,
             Self::Size(size) => size,
         }
     }
@@ -54,10 +54,10 @@ impl Written {
 
 impl UserFiles {
     /// Returns what is visible of an entry that is open.
-    pub(super) fn visible(&self, path: &VirtualPath, entry: Entry) -> Visible {
+    pub(super) fn visible(&self, path: &VirtualPath, metadata: Metadata) -> Visible {
         match self.permit(Operation::Stat, path) {
-            Ok(_) => Visible::All(entry),
-            Err(_) => Visible::Size(entry.size),
+            Ok(_) => Visible::All(metadata),
+            Err(_) => Visible::Size(metadata.size),
         }
     }
 
@@ -70,8 +70,8 @@ impl UserFiles {
     ) {
         let listed = self.permit(Operation::Stat, path).is_ok()
             && self.permit_at(Operation::Stat, path, place).is_ok();
-        if !listed && let Ok(entry) = handle.stat().await {
-            self.shared.written.note(path, entry.stamp);
+        if !listed && let Ok(metadata) = handle.stat().await {
+            self.shared.written.note(path, metadata.stamp);
         }
     }
 
@@ -80,8 +80,8 @@ impl UserFiles {
     pub(super) async fn size_of_written(&self, path: &VirtualPath, links: Links) -> Option<u64> {
         let stamp = self.shared.written.stamp(path)?;
         let place = self.shared.storage.locate(path, links).await.ok()?;
-        let entry = place.stat().await.ok()?;
-        (entry.is_file() && entry.stamp == stamp).then_some(entry.size)
+        let metadata = place.stat().await.ok()?;
+        (metadata.is_file() && metadata.stamp == stamp).then_some(metadata.size)
     }
 }
 

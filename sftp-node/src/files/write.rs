@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
 use ferryd_storage::{
-    Entry, FileStamp, Links, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
+    FileStamp, Links, Metadata, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
 };
 use parking_lot::Mutex;
 
@@ -159,13 +159,13 @@ impl UserFiles {
         path: &VirtualPath,
         place: &dyn Place,
         flags: UploadFlags,
-    ) -> Result<Option<Entry>, Fault> {
-        let entry = match place.stat().await {
-            Ok(entry) => entry,
+    ) -> Result<Option<Metadata>, Fault> {
+        let metadata = match place.stat().await {
+            Ok(metadata) => metadata,
             Err(fault) if fault.kind() == FaultKind::NotFound && flags.create => return Ok(None),
             Err(fault) => return Err(fault),
         };
-        if entry.is_directory() {
+        if metadata.is_directory() {
             return Err(Fault::unsupported("is a directory"));
         }
         self.permit(Operation::Overwrite, path)?;
@@ -173,7 +173,7 @@ impl UserFiles {
         if flags.must_make() {
             return Err(Fault::new(FaultKind::AlreadyExists, "file exists"));
         }
-        Ok(Some(entry))
+        Ok(Some(metadata))
     }
 
     /// A file that was missing must still be, unless another one may be overwritten: of two
@@ -343,8 +343,8 @@ impl Upload {
     /// `Failed`.
     pub async fn stat(&self) -> Result<Visible, Fault> {
         let found = self.handle.stat().await;
-        let entry = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
-        Ok(self.files.visible(&self.path, entry))
+        let metadata = self.files.told(Act::Stat, self.path.as_bytes(), found)?;
+        Ok(self.files.visible(&self.path, metadata))
     }
 
     /// Makes what is stored durable.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ferryd_domain::Fault;
-use ferryd_storage::{Entry, SetAttributes};
+use ferryd_storage::{Metadata, SetAttributes};
 
 use super::wire::{Fields, PutFields, malformed};
 
@@ -19,7 +19,7 @@ const MAX_EXTENDED: u32 = 256;
 const SETTABLE_BITS: u32 = 0o777;
 
 /// Appends the attributes of an entry.
-pub(super) fn put(buffer: &mut Vec<u8>, entry: &Entry) {
+pub(super) fn put(buffer: &mut Vec<u8>, entry: &Metadata) {
     buffer.put_u32(SIZE | OWNER | PERMISSIONS | TIMES);
     buffer.put_u64(entry.size);
     buffer.put_u32(entry.uid);

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ferryd_storage::Entry;
+use ferryd_storage::Metadata;
 
 use super::wire::PutFields;
 use super::{attributes, long_name, packet, status};
@@ -22,7 +22,7 @@ pub(super) async fn batch(id: u32, directory: &Directory) -> Vec<u8> {
     out
 }
 
-pub(crate) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Entry)]) {
+pub(crate) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Metadata)]) {
     let now = unix_seconds();
     out.put_packet(packet::NAME, id, |body| {
         body.put_u32(u32::try_from(entries.len()).unwrap_or(u32::MAX));
@@ -35,7 +35,7 @@ pub(crate) fn put_names(out: &mut Vec<u8>, id: u32, entries: &[(Vec<u8>, Entry)]
 }
 
 /// Appends the line as a string; its length is known only afterwards.
-fn put_long_name(body: &mut Vec<u8>, name: &[u8], entry: &Entry, now: i64) {
+fn put_long_name(body: &mut Vec<u8>, name: &[u8], entry: &Metadata, now: i64) {
     let start = body.len();
     body.put_u32(0);
     long_name::put(body, name, entry, now);

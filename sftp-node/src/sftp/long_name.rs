@@ -1,7 +1,7 @@
 //! The `ls -l` line of a directory entry. FileZilla and others read the file type from its first
 //! letter, so it always agrees with the attributes. Times are UTC.
 
-use ferryd_storage::{Entry, EntryKind};
+use ferryd_storage::{FileKind, Metadata};
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -10,7 +10,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 const HALF_A_YEAR: i64 = 182 * 86_400;
 
 /// Appends the line. `now` is Unix time in seconds.
-pub(super) fn put(buffer: &mut Vec<u8>, name: &[u8], entry: &Entry, now: i64) {
+pub(super) fn put(buffer: &mut Vec<u8>, name: &[u8], entry: &Metadata, now: i64) {
     put_mode(buffer, entry);
     put_number(buffer, entry.links, 5);
     buffer.push(b' ');
@@ -24,7 +24,7 @@ pub(super) fn put(buffer: &mut Vec<u8>, name: &[u8], entry: &Entry, now: i64) {
     buffer.extend_from_slice(name);
 }
 
-fn put_mode(buffer: &mut Vec<u8>, entry: &Entry) {
+fn put_mode(buffer: &mut Vec<u8>, entry: &Metadata) {
     buffer.push(type_letter(entry));
     for (shift, special, letter) in [(6u32, 0o4000, b's'), (3, 0o2000, b's'), (0, 0o1000, b't')] {
         let bits = entry.mode >> shift & 7;
@@ -39,15 +39,15 @@ fn put_mode(buffer: &mut Vec<u8>, entry: &Entry) {
     }
 }
 
-fn type_letter(entry: &Entry) -> u8 {
+fn type_letter(entry: &Metadata) -> u8 {
     match (entry.kind, entry.mode & 0o170_000) {
-        (EntryKind::Directory, _) => b'd',
-        (EntryKind::Symlink, _) => b'l',
-        (EntryKind::File, _) => b'-',
-        (EntryKind::Special, 0o010_000) => b'p',
-        (EntryKind::Special, 0o020_000) => b'c',
-        (EntryKind::Special, 0o060_000) => b'b',
-        (EntryKind::Special, _) => b's',
+        (FileKind::Directory, _) => b'd',
+        (FileKind::Symlink, _) => b'l',
+        (FileKind::File, _) => b'-',
+        (FileKind::Special, 0o010_000) => b'p',
+        (FileKind::Special, 0o020_000) => b'c',
+        (FileKind::Special, 0o060_000) => b'b',
+        (FileKind::Special, _) => b's',
     }
 }
 
@@ -128,8 +128,8 @@ mod tests {
 
     use super::*;
 
-    fn line(kind: EntryKind, mode: u32, modified: i64, now: i64) -> String {
-        let entry = Entry {
+    fn line(kind: FileKind, mode: u32, modified: i64, now: i64) -> String {
+        let entry = Metadata {
             kind,
             size: 1234,
             mode,
@@ -149,26 +149,26 @@ mod tests {
     fn lines_look_as_those_of_ls() {
         let now = 1_764_000_000; // 2025-11-24 16:00 UTC
         assert_eq!(
-            line(EntryKind::File, 0o100_644, now - 60, now),
+            line(FileKind::File, 0o100_644, now - 60, now),
             "-rw-r--r--    1 1000     100          1234 Nov 24 15:59 name"
         );
         assert_eq!(
-            line(EntryKind::Directory, 0o040_755, 951_782_400, now),
+            line(FileKind::Directory, 0o040_755, 951_782_400, now),
             "drwxr-xr-x    1 1000     100          1234 Feb 29  2000 name"
         );
     }
 
     #[test]
     fn special_bits_take_the_place_of_the_x() {
-        assert!(line(EntryKind::Directory, 0o041_777, 0, 0).starts_with("drwxrwxrwt "));
-        assert!(line(EntryKind::Directory, 0o041_770, 0, 0).starts_with("drwxrwx--T "));
-        assert!(line(EntryKind::File, 0o106_754, 0, 0).starts_with("-rwsr-sr-- "));
-        assert!(line(EntryKind::File, 0o106_644, 0, 0).starts_with("-rwSr-Sr-- "));
+        assert!(line(FileKind::Directory, 0o041_777, 0, 0).starts_with("drwxrwxrwt "));
+        assert!(line(FileKind::Directory, 0o041_770, 0, 0).starts_with("drwxrwx--T "));
+        assert!(line(FileKind::File, 0o106_754, 0, 0).starts_with("-rwsr-sr-- "));
+        assert!(line(FileKind::File, 0o106_644, 0, 0).starts_with("-rwSr-Sr-- "));
     }
 
     #[test]
     fn the_first_letter_is_the_kind() {
-        assert!(line(EntryKind::Symlink, 0o120_777, 0, 0).starts_with("lrwxrwxrwx"));
-        assert!(line(EntryKind::Special, 0o010_600, 0, 0).starts_with('p'));
+        assert!(line(FileKind::Symlink, 0o120_777, 0, 0).starts_with("lrwxrwxrwx"));
+        assert!(line(FileKind::Special, 0o010_600, 0, 0).starts_with('p'));
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ferryd_domain::Fault;
-use ferryd_storage::Entry;
+use ferryd_storage::Metadata;
 
 use crate::sftp::wire::PutFields as _;
 use crate::sftp::{listing, packet, writer};
@@ -20,7 +20,7 @@ pub fn read_reply(id: u32, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Ve
 }
 
 /// Returns the reply to a READDIR.
-pub fn names_reply(id: u32, entries: &[(Vec<u8>, Entry)]) -> Vec<u8> {
+pub fn names_reply(id: u32, entries: &[(Vec<u8>, Metadata)]) -> Vec<u8> {
     let mut out = Vec::new();
     listing::put_names(&mut out, id, entries);
     out

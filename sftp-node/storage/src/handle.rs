@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ferryd_domain::Fault;
 
-use crate::{Entry, SetAttributes};
+use crate::{Metadata, SetAttributes};
 pub use copy_source::CopySource;
 pub(crate) use copy_source::through_memory;
 
@@ -27,7 +27,7 @@ pub trait ReadHandle: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Failed` when the disk fails.
-    async fn stat(&self) -> Result<Entry, Fault>;
+    async fn stat(&self) -> Result<Metadata, Fault>;
 
     /// Sets attributes of the open file.
     ///
@@ -90,7 +90,7 @@ pub trait WriteHandle: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Failed` when the disk fails.
-    async fn stat(&self) -> Result<Entry, Fault>;
+    async fn stat(&self) -> Result<Metadata, Fault>;
 
     /// Sets attributes of the file that is being written; they survive [`finish`](Self::finish).
     ///
@@ -138,5 +138,5 @@ pub trait Listing: fmt::Debug + Send + 'static {
     ///
     /// # Errors
     /// `Failed` when the disk fails.
-    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault>;
+    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault>;
 }

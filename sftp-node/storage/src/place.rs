@@ -6,7 +6,9 @@ use std::fmt;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, RawPath, VirtualPath};
 
-use crate::{Entry, LinkTarget, Listing, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow};
+use crate::{
+    LinkTarget, Listing, Metadata, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+};
 
 /// A name below a held parent directory. The entry itself may or may not exist.
 /// All operations act on the name as it is, links at it are not followed: what
@@ -23,7 +25,7 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound` when there is none.
-    async fn stat(&self) -> Result<Entry, Fault>;
+    async fn stat(&self) -> Result<Metadata, Fault>;
 
     /// Opens a directory for listing.
     ///

@@ -109,13 +109,14 @@ impl Upload {
     async fn measure_end(&self, target: &Started) -> Result<(Delta, u64), Fault> {
         let mut open = self.files.shared.tally.lock().await;
         let finished = target.handle.finish().await;
-        let entry = target.handle.stat().await;
-        let delta = entry.as_ref().ok().and_then(|entry| open.measure(entry)).unwrap_or_default();
+        let metadata = target.handle.stat().await;
+        let delta =
+            metadata.as_ref().ok().and_then(|metadata| open.measure(metadata)).unwrap_or_default();
         if let Some(stamp) = target.in_place {
             open.end(stamp);
         }
         finished?;
-        Ok((delta, entry?.size))
+        Ok((delta, metadata?.size))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind};
-use ferryd_storage::{Entry, FileStamp, SetAttributes, WriteMode};
+use ferryd_storage::{FileStamp, Metadata, SetAttributes, WriteMode};
 
 use super::Upload;
 use crate::files::audit::FinishedTransfer;
@@ -69,10 +69,10 @@ impl Upload {
         if let Some(stamp) = self.in_place {
             let mut open = self.files.shared.tally.lock().await;
             self.handle.finish().await?;
-            let entry = self.handle.stat().await?;
-            let delta = open.measure(&entry).unwrap_or_default();
+            let metadata = self.handle.stat().await?;
+            let delta = open.measure(&metadata).unwrap_or_default();
             open.end(stamp);
-            return Ok(Left { delta, size: Some(entry.size) });
+            return Ok(Left { delta, size: Some(metadata.size) });
         }
         self.replace().await
     }
@@ -110,7 +110,7 @@ impl Upload {
     }
 
     /// Without an old file the upload makes one more, which it had no need to ask for at its start.
-    async fn make_room_for_name(&self, old: Option<&Entry>) -> Result<(), Fault> {
+    async fn make_room_for_name(&self, old: Option<&Metadata>) -> Result<(), Fault> {
         match old {
             Some(_) => Ok(()),
             None => self.room.lock().await.grow_by_a_file().await,
@@ -118,15 +118,15 @@ impl Upload {
     }
 
     /// Returns the file that is in the place: a link that came there meanwhile was not counted.
-    async fn target(&self) -> Result<Option<Entry>, Fault> {
+    async fn target(&self) -> Result<Option<Metadata>, Fault> {
         match self.place.stat().await {
-            Ok(entry) => Ok(entry.is_file().then_some(entry)),
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),
         }
     }
 
-    async fn fits(&self, size: u64, old: Option<&Entry>) -> bool {
+    async fn fits(&self, size: u64, old: Option<&Metadata>) -> bool {
         let room = self.room.lock().await;
         let growth = size.saturating_sub(old.map_or(0, |old| old.size));
         growth <= room.granted() && (old.is_some() || room.has_file())
@@ -140,9 +140,10 @@ impl Upload {
             tracing::debug!(sender = "sftpd", path = %self.path, error = %fault, "upload had ended");
         }
         let left = match self.handle.stat().await {
-            Ok(entry) => {
-                Left { delta: open.measure(&entry).unwrap_or_default(), size: Some(entry.size) }
-            }
+            Ok(metadata) => Left {
+                delta: open.measure(&metadata).unwrap_or_default(),
+                size: Some(metadata.size),
+            },
             Err(_) => Left::unknown(),
         };
         open.end(stamp);
@@ -181,7 +182,7 @@ impl Upload {
 
     /// Cuts the part to what was granted; returns its size and what it will replace, nothing where
     /// no file may be made.
-    async fn part_that_fits(&self) -> Option<(u64, Option<Entry>)> {
+    async fn part_that_fits(&self) -> Option<(u64, Option<Metadata>)> {
         let old = self.target().await.ok()?;
         if old.is_none() && !self.room.lock().await.has_file() {
             return None;
@@ -213,7 +214,7 @@ impl Upload {
 }
 
 /// Counts a file that has come to its place instead of another one.
-fn published(open: &mut Open, size: u64, old: Option<&Entry>) -> Left {
+fn published(open: &mut Open, size: u64, old: Option<&Metadata>) -> Left {
     let replaced = old.map(|old| open.remove(old)).unwrap_or_default();
     Left { delta: Delta::came(size).and(replaced), size: Some(size) }
 }

@@ -42,8 +42,8 @@ pub async fn one_time_alone_leaves_the_other(ground: &Ground) {
     place.set_attributes(times(Some(1000), Some(2000))).await.unwrap();
     place.set_attributes(times(None, Some(3000))).await.unwrap();
     place.set_attributes(permissions(0o640)).await.unwrap();
-    let entry = place.stat().await.unwrap();
-    assert_eq!((entry.accessed, entry.modified), (1000, 3000));
+    let metadata = place.stat().await.unwrap();
+    assert_eq!((metadata.accessed, metadata.modified), (1000, 3000));
 }
 
 pub async fn times_set_on_an_upload_survive_its_end(ground: &Ground) {
@@ -56,14 +56,14 @@ pub async fn times_set_on_an_upload_survive_its_end(ground: &Ground) {
         file.set_attributes(permissions(0o604)).await.unwrap();
         file.write_at(0, vec![Bytes::from_static(b"late")]).await.unwrap();
         file.finish().await.unwrap();
-        let entry = ground.at("/file").await.stat().await.unwrap();
-        assert_eq!((entry.accessed, entry.modified), (1000, 2000), "{mode:?}");
-        assert_eq!((entry.mode & 0o7777, entry.size), (0o604, 4), "{mode:?}");
+        let metadata = ground.at("/file").await.stat().await.unwrap();
+        assert_eq!((metadata.accessed, metadata.modified), (1000, 2000), "{mode:?}");
+        assert_eq!((metadata.mode & 0o7777, metadata.size), (0o604, 4), "{mode:?}");
         // A file that is replaced hands on its mode.
         let file = ground.open("/file", WriteHow { mode, ..NEW }).await.unwrap();
         file.finish().await.unwrap();
-        let entry = ground.at("/file").await.stat().await.unwrap();
-        assert_eq!(entry.mode & 0o7777, 0o604, "{mode:?}");
+        let metadata = ground.at("/file").await.stat().await.unwrap();
+        assert_eq!(metadata.mode & 0o7777, 0o604, "{mode:?}");
         ground.at("/file").await.remove_file().await.unwrap();
     }
 }

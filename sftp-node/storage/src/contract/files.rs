@@ -9,9 +9,9 @@ use crate::{CopySource, WriteHow};
 pub async fn what_is_written_is_read(ground: &Ground) {
     ground.put("/file", b"some bytes").await;
     assert_eq!(ground.get("/file").await.unwrap(), b"some bytes");
-    let entry = ground.at("/file").await.stat().await.unwrap();
-    assert!(entry.is_file());
-    assert_eq!(entry.size, 10);
+    let metadata = ground.at("/file").await.stat().await.unwrap();
+    assert!(metadata.is_file());
+    assert_eq!(metadata.size, 10);
 }
 
 pub async fn slices_may_come_in_any_order_and_leave_holes(ground: &Ground) {

@@ -45,7 +45,7 @@ pub async fn a_link_is_seen_as_itself_when_kept(ground: &Ground) {
     }
     let mut listing = ground.at("/").await.list().await.unwrap();
     let entries = listing.next(10).await.unwrap();
-    assert!(entries.iter().any(|(name, entry)| name == b"link" && entry.is_symlink()));
+    assert!(entries.iter().any(|(name, metadata)| name == b"link" && metadata.is_symlink()));
     link.rename(ground.at("/moved").await.as_ref()).await.unwrap();
     ground.at("/moved").await.remove_file().await.unwrap();
     assert_eq!(ground.get("/file").await.unwrap(), b"content");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ferryd_domain::{FaultKind, VirtualPath};
 
 use super::{Ground, NEW, kind};
-use crate::{EntryKind, Links};
+use crate::{FileKind, Links};
 
 pub async fn directories_are_made_and_removed(ground: &Ground) {
     ground.make_directory("/a").await;
@@ -117,11 +117,11 @@ pub async fn a_listing_shows_every_entry_once(ground: &Ground) {
         if batch.is_empty() {
             break;
         }
-        for (name, entry) in batch {
-            match entry.kind {
-                EntryKind::File => assert_eq!(entry.size, 5),
-                EntryKind::Directory => {}
-                EntryKind::Symlink | EntryKind::Special => panic!("{entry:?}"),
+        for (name, metadata) in batch {
+            match metadata.kind {
+                FileKind::File => assert_eq!(metadata.size, 5),
+                FileKind::Directory => {}
+                FileKind::Symlink | FileKind::Special => panic!("{metadata:?}"),
             }
             assert!(seen.insert(name), "shown twice");
         }

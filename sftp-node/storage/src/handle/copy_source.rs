@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ferryd_domain::Fault;
 
 use super::{ReadHandle, WriteHandle};
-use crate::Entry;
+use crate::Metadata;
 
 /// Bytes of one read and write.
 const CHUNK: usize = 256 * 1024;
@@ -26,7 +26,7 @@ impl<'file> CopySource<'file> {
     ///
     /// # Errors
     /// `Failed` when the disk fails.
-    pub async fn stat(&self) -> Result<Entry, Fault> {
+    pub async fn stat(&self) -> Result<Metadata, Fault> {
         match self {
             Self::Read(file) => file.stat().await,
             Self::Write(file) => file.stat().await,

@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, RawDir};
 
 use super::fault::fault;
 use super::root::Root;
-use super::stat::entry;
-use crate::{Entry, Listing};
+use super::stat::metadata;
+use crate::{Listing, Metadata};
 
 /// Room for the names of one call: about 400 of them, whose attributes take well under a
 /// millisecond of a shared thread.
@@ -34,7 +34,7 @@ impl Lister {
 
 #[async_trait]
 impl Listing for Lister {
-    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault> {
         // Missing after a call was dropped half way: what it had read is lost.
         let mut pages =
             self.pages.take().ok_or_else(|| Fault::failed("listing was interrupted"))?;
@@ -57,12 +57,12 @@ impl Listing for Lister {
 struct Pages {
     directory: OwnedFd,
     buffer: Vec<u8>,
-    ready: VecDeque<(Vec<u8>, Entry)>,
+    ready: VecDeque<(Vec<u8>, Metadata)>,
     ended: bool,
 }
 
 impl Pages {
-    fn take(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+    fn take(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault> {
         while self.ready.is_empty() && !self.ended {
             self.fill()?;
         }
@@ -83,7 +83,7 @@ impl Pages {
                 // Removed in between, or not to be seen: left out.
                 let flags = AtFlags::SYMLINK_NOFOLLOW;
                 if let Ok(stat) = rustix::fs::statat(&self.directory, name, flags) {
-                    self.ready.push_back((name.to_bytes().to_vec(), entry(&stat)));
+                    self.ready.push_back((name.to_bytes().to_vec(), metadata(&stat)));
                 }
             }
             if names.is_buffer_empty() {

@@ -11,7 +11,7 @@ use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
 use super::writer::Writer;
 use crate::{
-    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
     WriteMode,
 };
 
@@ -60,7 +60,7 @@ impl Place for LocalPlace {
         self.spot.real_path()
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
+    async fn stat(&self) -> Result<Metadata, Fault> {
         self.run(Spot::stat).await
     }
 

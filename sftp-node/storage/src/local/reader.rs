@@ -16,8 +16,8 @@ use super::attributes;
 use super::fault::fault;
 use super::lane::Reads;
 use super::root::Root;
-use super::stat::entry;
-use crate::{Entry, ReadHandle, SetAttributes};
+use super::stat::metadata;
+use crate::{Metadata, ReadHandle, SetAttributes};
 
 /// Room beyond the length that is not worth a second buffer.
 const SLACK: usize = 64;
@@ -131,8 +131,8 @@ impl OpenFile {
         read
     }
 
-    pub(super) async fn stat(&self) -> Result<Entry, Fault> {
-        let stat = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| entry(&stat));
+    pub(super) async fn stat(&self) -> Result<Metadata, Fault> {
+        let stat = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| metadata(&stat));
         if self.root.lane().asks_inline() {
             return stat(&self.file).map_err(fault);
         }
@@ -244,7 +244,7 @@ impl ReadHandle for Reader {
         self.file.read_at(offset, length, buffer).await
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
+    async fn stat(&self) -> Result<Metadata, Fault> {
         self.file.stat().await
     }
 

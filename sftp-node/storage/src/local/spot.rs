@@ -13,8 +13,8 @@ use super::confine::{self, Parent};
 use super::cursor::client_path;
 use super::fault::{directory_for_writing, fault, not_regular, outside};
 use super::root::{DIRECTORY, Root, process_umask_touches};
-use super::stat::{CAREFUL, entry, regular};
-use crate::{Entry, LinkTarget, Links, SetAttributes, Space};
+use super::stat::{CAREFUL, metadata, regular};
+use crate::{LinkTarget, Links, Metadata, SetAttributes, Space};
 
 /// Bytes from which on freeing them is not left to a shared thread.
 const LARGE: i64 = 16 * 1024 * 1024;
@@ -65,8 +65,8 @@ impl Spot {
         rustix::fs::statat(self.directory(), self.name(), AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    pub(super) fn stat(&self) -> Result<Entry, Fault> {
-        self.raw_stat().map(|stat| entry(&stat)).map_err(fault)
+    pub(super) fn stat(&self) -> Result<Metadata, Fault> {
+        self.raw_stat().map(|stat| metadata(&stat)).map_err(fault)
     }
 
     /// Tells whether freeing the blocks of the entry may take long.

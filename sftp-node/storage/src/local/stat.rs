@@ -6,7 +6,7 @@ use ferryd_domain::{Fault, FaultKind};
 use rustix::fs::{FileType, OFlags, Stat};
 
 use super::fault::{fault, not_regular};
-use crate::{Entry, EntryKind, FileStamp};
+use crate::{FileKind, FileStamp, Metadata};
 
 /// Flags to open what may turn out to be anything: a FIFO must not block, a link is refused.
 pub(super) const CAREFUL: OFlags =
@@ -19,30 +19,30 @@ pub(super) const CAREFUL: OFlags =
 pub(super) fn regular(file: impl AsFd) -> Result<Stat, Fault> {
     let stat = rustix::fs::fstat(file).map_err(fault)?;
     match kind(&stat) {
-        EntryKind::File => Ok(stat),
-        EntryKind::Directory => Err(Fault::new(FaultKind::IsADirectory, "is a directory")),
-        EntryKind::Symlink | EntryKind::Special => Err(not_regular()),
+        FileKind::File => Ok(stat),
+        FileKind::Directory => Err(Fault::new(FaultKind::IsADirectory, "is a directory")),
+        FileKind::Symlink | FileKind::Special => Err(not_regular()),
     }
 }
 
-fn kind(stat: &Stat) -> EntryKind {
+fn kind(stat: &Stat) -> FileKind {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => EntryKind::File,
-        FileType::Directory => EntryKind::Directory,
-        FileType::Symlink => EntryKind::Symlink,
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Symlink,
         FileType::Fifo
         | FileType::Socket
         | FileType::CharacterDevice
         | FileType::BlockDevice
-        | FileType::Unknown => EntryKind::Special,
+        | FileType::Unknown => FileKind::Special,
     }
 }
 
 /// Returns the attributes as the storage shows them. The widths of the members differ between
 /// architectures.
 #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::useless_conversion)]
-pub(super) fn entry(stat: &Stat) -> Entry {
-    Entry {
+pub(super) fn metadata(stat: &Stat) -> Metadata {
+    Metadata {
         kind: kind(stat),
         size: stat.st_size as u64,
         mode: stat.st_mode,

@@ -18,7 +18,7 @@ use super::fault::fault;
 use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
 use crate::handle::through_memory;
-use crate::{CopySource, Entry, SetAttributes, WriteHandle, WriteHow};
+use crate::{CopySource, Metadata, SetAttributes, WriteHandle, WriteHow};
 use upload::Upload;
 
 /// Slices handed to one system call (`IOV_MAX` is 1024).
@@ -106,7 +106,7 @@ impl WriteHandle for Writer {
         self.file.read_at(offset, length, buffer).await
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
+    async fn stat(&self) -> Result<Metadata, Fault> {
         self.file.stat().await
     }
 

@@ -8,7 +8,7 @@ use ferryd_domain::{Fault, FaultKind};
 use parking_lot::Mutex;
 
 use super::tree::{Content, Inode, SharedTree, fault, missing};
-use crate::{Entry, Listing, ReadHandle, SetAttributes, WriteHandle, WriteHow, WriteMode};
+use crate::{Listing, Metadata, ReadHandle, SetAttributes, WriteHandle, WriteHow, WriteMode};
 
 /// A file open for reading.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ impl ReadHandle for MemoryReader {
         read(&self.tree, self.inode, offset, length, buffer)
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
-        self.tree.lock().entry(self.inode)
+    async fn stat(&self) -> Result<Metadata, Fault> {
+        self.tree.lock().metadata(self.inode)
     }
 
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
@@ -214,8 +214,8 @@ impl WriteHandle for MemoryWriter {
         read(&self.tree, self.inode, offset, length, buffer)
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
-        self.tree.lock().entry(self.inode)
+    async fn stat(&self) -> Result<Metadata, Fault> {
+        self.tree.lock().metadata(self.inode)
     }
 
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
@@ -268,11 +268,11 @@ impl MemoryListing {
 
 #[async_trait]
 impl Listing for MemoryListing {
-    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault> {
         let tree = self.tree.lock();
         let batch = self.names.by_ref().take(most);
         let entries: Result<Vec<_>, Fault> = batch
-            .map(|(name, inode)| Ok((name, tree.entry(inode).map_err(|_| missing())?)))
+            .map(|(name, inode)| Ok((name, tree.metadata(inode).map_err(|_| missing())?)))
             .collect();
         entries
     }

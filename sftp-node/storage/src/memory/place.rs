@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, FaultKind, RawPath, VirtualPath};
 use super::handles::{MemoryListing, MemoryReader, MemoryWriter};
 use super::tree::{Content, Inode, SharedTree, TOP, Tree, fault};
 use crate::{
-    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
 };
 
 /// A name in a directory.
@@ -66,9 +66,9 @@ impl Place for MemoryPlace {
         (&self.path).into()
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
+    async fn stat(&self) -> Result<Metadata, Fault> {
         let tree = self.tree.lock();
-        tree.entry(self.inode(&tree)?)
+        tree.metadata(self.inode(&tree)?)
     }
 
     async fn list(&self) -> Result<Box<dyn Listing>, Fault> {

@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, FaultKind, VirtualPath};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::circles::circle;
-use crate::{Entry, EntryKind, FileStamp, LinkTarget, Links, SetAttributes};
+use crate::{FileKind, FileStamp, LinkTarget, Links, Metadata, SetAttributes};
 
 /// Number of a node.
 pub(super) type Inode = u64;
@@ -235,16 +235,14 @@ impl Tree {
     }
 
     /// Returns the attributes of a node.
-    pub(super) fn entry(&self, inode: Inode) -> Result<Entry, Fault> {
+    pub(super) fn metadata(&self, inode: Inode) -> Result<Metadata, Fault> {
         let node = self.node(inode)?;
         let (kind, size, kind_bits) = match &node.content {
-            Content::File(data) => (EntryKind::File, data.len() as u64, 0o100_000),
-            Content::Directory(_) => (EntryKind::Directory, 0, 0o040_000),
-            Content::Link(target) => {
-                (EntryKind::Symlink, target.as_bytes().len() as u64, 0o120_000)
-            }
+            Content::File(data) => (FileKind::File, data.len() as u64, 0o100_000),
+            Content::Directory(_) => (FileKind::Directory, 0, 0o040_000),
+            Content::Link(target) => (FileKind::Symlink, target.as_bytes().len() as u64, 0o120_000),
         };
-        Ok(Entry {
+        Ok(Metadata {
             kind,
             size,
             mode: kind_bits | node.permissions,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
 use super::Mount;
-use crate::{Entry, EntryKind, FileStamp, Links, Listing};
+use crate::{FileKind, FileStamp, Links, Listing, Metadata};
 
 /// Shows the virtual folders first, then the entries of the directory that they do not hide.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl MountedListing {
 
 #[async_trait]
 impl Listing for MountedListing {
-    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Entry)>, Fault> {
+    async fn next(&mut self, most: usize) -> Result<Vec<(Vec<u8>, Metadata)>, Fault> {
         let mut batch = Vec::new();
         while batch.len() < most
             && let Some(mount) = self.shown.get(self.done)
@@ -48,7 +48,7 @@ impl Listing for MountedListing {
     }
 }
 
-async fn attributes(mount: &Mount) -> Entry {
+async fn attributes(mount: &Mount) -> Metadata {
     let Some(storage) = &mount.storage else { return missing() };
     match storage.locate(&VirtualPath::root(), Links::Follow).await {
         Ok(place) => place.stat().await.unwrap_or_else(|_| missing()),
@@ -57,9 +57,9 @@ async fn attributes(mount: &Mount) -> Entry {
 }
 
 /// What is shown of a folder whose directory is missing.
-fn missing() -> Entry {
-    Entry {
-        kind: EntryKind::Directory,
+fn missing() -> Metadata {
+    Metadata {
+        kind: FileKind::Directory,
         size: 0,
         mode: 0o040_755,
         uid: 0,

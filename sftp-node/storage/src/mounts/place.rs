@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, RawPath, VirtualPath};
 use super::MountTable;
 use super::listing::MountedListing;
 use crate::{
-    Entry, LinkTarget, Listing, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
 };
 
 /// A place and the mount that it lies in.
@@ -60,7 +60,7 @@ impl Place for MountedPlace {
         self.inner.real_path()
     }
 
-    async fn stat(&self) -> Result<Entry, Fault> {
+    async fn stat(&self) -> Result<Metadata, Fault> {
         self.inner.stat().await
     }
 

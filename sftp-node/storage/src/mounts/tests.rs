@@ -8,7 +8,7 @@ use ferryd_domain::{Account, FaultKind, StorageProvider, VirtualFolder, VirtualP
 
 use crate::contract::{Ground, kind};
 use crate::open::{OpenOptions, count, open};
-use crate::{EntryKind, LinkTarget, Links, Storage};
+use crate::{FileKind, LinkTarget, Links, Storage};
 
 struct Scene {
     top: tempfile::TempDir,
@@ -141,10 +141,10 @@ async fn folders_are_shown_and_hide_what_has_their_name() {
     let mut kinds = Vec::new();
     loop {
         let batch = listing.next(1).await.unwrap();
-        let Some((name, entry)) = batch.into_iter().next() else { break };
-        kinds.push((String::from_utf8(name).unwrap(), entry.kind));
+        let Some((name, metadata)) = batch.into_iter().next() else { break };
+        kinds.push((String::from_utf8(name).unwrap(), metadata.kind));
     }
-    assert!(kinds.contains(&("gone".to_owned(), EntryKind::Directory)));
+    assert!(kinds.contains(&("gone".to_owned(), FileKind::Directory)));
     assert_eq!(kinds.len(), 3);
     assert_eq!(kind(ground.locate(b"/gone", Links::Keep).await), FaultKind::NotFound);
     assert_eq!(kind(ground.locate(b"/gone/x", Links::Keep).await), FaultKind::NotFound);

@@ -10,7 +10,7 @@ use ferryd_domain::{Account, FaultKind};
 
 use super::super::{LocalOptions, LocalStorage, Ownership, Root, leftovers, usage};
 use crate::contract::{Ground, MODES, NEW, kind};
-use crate::{EntryKind, WriteHow};
+use crate::{FileKind, WriteHow};
 
 fn ground(directory: &Path, options: LocalOptions) -> Ground {
     Ground::new(Arc::new(LocalStorage::new(Root::open(directory, options).unwrap())))
@@ -26,7 +26,7 @@ async fn special_files_are_listed_and_never_opened() {
     let ground = ground(directory.path(), LocalOptions::default());
     for path in ["/fifo", "/socket"] {
         let place = ground.at(path).await;
-        assert_eq!(place.stat().await.unwrap().kind, EntryKind::Special);
+        assert_eq!(place.stat().await.unwrap().kind, FileKind::Special);
         assert_eq!(kind(place.open_read().await), FaultKind::Failed, "{path}");
         for mode in MODES {
             for read in [false, true] {

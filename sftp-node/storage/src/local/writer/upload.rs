@@ -13,7 +13,7 @@ use crate::local::fault::{directory_for_writing, fault, not_regular};
 use crate::local::reader::OpenFile;
 use crate::local::root::process_umask_touches;
 use crate::local::spot::Spot;
-use crate::local::stat::{CAREFUL, entry, regular};
+use crate::local::stat::{CAREFUL, metadata, regular};
 use crate::local::temporary::{mark_in_use, temporary_name};
 use crate::{SetAttributes, WriteHow, WriteMode};
 
@@ -256,11 +256,11 @@ impl Drop for Upload {
 /// Looks at what the upload will replace.
 fn old_file(spot: &Spot, how: WriteHow) -> Result<Option<Stat>, Fault> {
     match spot.raw_stat() {
-        Ok(stat) => match entry(&stat).kind {
-            crate::EntryKind::Directory => Err(directory_for_writing()),
-            crate::EntryKind::Symlink | crate::EntryKind::Special => Err(not_regular()),
-            crate::EntryKind::File if how.exclusive => Err(fault(Errno::EXIST)),
-            crate::EntryKind::File => Ok(Some(stat)),
+        Ok(stat) => match metadata(&stat).kind {
+            crate::FileKind::Directory => Err(directory_for_writing()),
+            crate::FileKind::Symlink | crate::FileKind::Special => Err(not_regular()),
+            crate::FileKind::File if how.exclusive => Err(fault(Errno::EXIST)),
+            crate::FileKind::File => Ok(Some(stat)),
         },
         Err(Errno::NOENT) if how.create => Ok(None),
         Err(errno) => Err(fault(errno)),

@@ -1,8 +1,8 @@
-//! One entry of a storage and its attributes.
+//! What a storage tells of a file, directory or link: its kind and attributes.
 
-/// What kind of thing an entry is.
+/// The type of a file, in the sense of `st_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EntryKind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -13,11 +13,11 @@ pub enum EntryKind {
     Special,
 }
 
-/// Attributes of an entry.
+/// What `stat` tells of a file, directory or link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Metadata {
     /// What it is.
-    pub kind: EntryKind,
+    pub kind: FileKind,
     /// Bytes.
     pub size: u64,
     /// File type and permission bits as in `st_mode`.
@@ -45,19 +45,19 @@ pub struct FileStamp {
     pub inode: u64,
 }
 
-impl Entry {
+impl Metadata {
     /// Tells whether it is a directory.
     pub fn is_directory(&self) -> bool {
-        self.kind == EntryKind::Directory
+        self.kind == FileKind::Directory
     }
 
     /// Tells whether it is a regular file.
     pub fn is_file(&self) -> bool {
-        self.kind == EntryKind::File
+        self.kind == FileKind::File
     }
 
     /// Tells whether it is a symbolic link.
     pub fn is_symlink(&self) -> bool {
-        self.kind == EntryKind::Symlink
+        self.kind == FileKind::Symlink
     }
 }
