@@ -3,7 +3,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use ferryd_storage::{FileKind, FileStamp, Metadata};
+use ferryd_storage::{FileId, FileKind, Metadata};
 use sftp_node::testkit::bench_hooks::{
     names_reply, parse_stream, read_packet, read_reply, write_packet,
 };
@@ -60,7 +60,7 @@ fn entry(number: u64) -> (Vec<u8>, Metadata) {
         links: 1,
         accessed: 1_700_000_000,
         modified: 1_700_000_000 + i64::try_from(number).unwrap(),
-        stamp: FileStamp::default(),
+        stamp: FileId::default(),
     };
     (format!("file-{number:06}.dat").into_bytes(), entry)
 }

@@ -119,7 +119,7 @@ impl UserFiles {
         let plain = Delta::resized(before.size, after.size, after.links);
         let delta = match open.measure(&after) {
             Some(delta) => delta,
-            None if after.stamp == before.stamp => plain,
+            None if after.file_id == before.file_id => plain,
             None => plain.doubted(),
         };
         Ok((result, delta))

@@ -61,7 +61,7 @@ pub(super) async fn try_copy(
     let found = source.stat().await?;
     let rest = found.size.saturating_sub(range.offset);
     let length = range.length.unwrap_or(rest).min(rest);
-    let same = found.stamp == to.handle().stat().await?.stamp;
+    let same = found.file_id == to.handle().stat().await?.file_id;
     if same && !to.appends() && range.offset.abs_diff(offset) < length {
         return Err(Fault::failed("source and target overlap"));
     }

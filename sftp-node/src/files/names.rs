@@ -117,7 +117,7 @@ impl UserFiles {
             Ok(found) if found.is_directory() => {
                 Err(Fault::new(FaultKind::IsADirectory, "a directory stands at the target"))
             }
-            Ok(found) if found.stamp == moved.stamp => Ok((target, None)),
+            Ok(found) if found.file_id == moved.file_id => Ok((target, None)),
             Ok(found) => {
                 self.permit(arriving(true), to)?;
                 self.permit_at(arriving(true), to, target.as_ref())?;

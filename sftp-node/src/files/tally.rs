@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ferryd_control_plane::Certainty;
 use ferryd_domain::Username;
 use ferryd_runtime::SharedValues;
-use ferryd_storage::{FileStamp, Metadata};
+use ferryd_storage::{FileId, Metadata};
 use tokio::sync::MutexGuard;
 
 /// The tallies of all accounts with a session.
@@ -69,7 +69,7 @@ impl Delta {
 
 /// The files that are open, by what the disk calls them.
 #[derive(Debug, Default)]
-pub(super) struct Open(HashMap<FileStamp, Writing>);
+pub(super) struct Open(HashMap<FileId, Writing>);
 
 #[derive(Debug)]
 struct Writing {
@@ -94,8 +94,8 @@ impl Tally {
 impl Open {
     /// Notes an upload that writes in place; `replaced` is the size before it, `None` for a new
     /// file. Returns the bytes that are in the counters, now and later.
-    pub fn start(&mut self, stamp: FileStamp, replaced: Option<u64>) -> Arc<AtomicU64> {
-        let writing = self.0.entry(stamp).or_insert_with(|| Writing {
+    pub fn start(&mut self, file_id: FileId, replaced: Option<u64>) -> Arc<AtomicU64> {
+        let writing = self.0.entry(file_id).or_insert_with(|| Writing {
             counted: Arc::new(AtomicU64::new(replaced.unwrap_or(0))),
             file: replaced.is_some(),
             gone: false,
@@ -108,7 +108,7 @@ impl Open {
 
     /// Notes the size of a file; returns what that changes, `None` for one that nobody writes.
     pub fn measure(&mut self, metadata: &Metadata) -> Option<Delta> {
-        let writing = self.0.get_mut(&metadata.stamp)?;
+        let writing = self.0.get_mut(&metadata.file_id)?;
         if writing.gone {
             return Some(Delta::default());
         }
@@ -123,17 +123,17 @@ impl Open {
     /// Notes that a file got another name; returns what that changes.
     pub fn link(&mut self, metadata: &Metadata) -> Delta {
         let came = Delta::came(metadata.size);
-        let Some(writing) = self.0.get_mut(&metadata.stamp) else { return came };
+        let Some(writing) = self.0.get_mut(&metadata.file_id) else { return came };
         writing.linked = true;
         came.doubted()
     }
 
     /// Notes the end of an upload.
-    pub fn end(&mut self, stamp: FileStamp) {
-        let Some(writing) = self.0.get_mut(&stamp) else { return };
+    pub fn end(&mut self, file_id: FileId) {
+        let Some(writing) = self.0.get_mut(&file_id) else { return };
         writing.uploads = writing.uploads.saturating_sub(1);
         if writing.uploads == 0 {
-            self.0.remove(&stamp);
+            self.0.remove(&file_id);
         }
     }
 
@@ -142,7 +142,7 @@ impl Open {
         if !metadata.is_file() {
             return Delta::default();
         }
-        match self.0.get_mut(&metadata.stamp) {
+        match self.0.get_mut(&metadata.file_id) {
             Some(writing) if metadata.links <= 1 => {
                 writing.gone = true;
                 let size = writing.counted.swap(0, Ordering::AcqRel);
@@ -178,11 +178,11 @@ mod tests {
             links: 1,
             accessed: 0,
             modified: 0,
-            stamp: FileStamp { device: 1, inode: 7 },
+            file_id: FileId { device: 1, inode: 7 },
         }
     }
 
-    const FILE: FileStamp = FileStamp { device: 1, inode: 7 };
+    const FILE: FileId = FileId { device: 1, inode: 7 };
 
     #[test]
     fn two_uploads_into_one_file_count_it_once() {

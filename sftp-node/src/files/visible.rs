@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use ferryd_domain::{Operation, VirtualPath};
-use ferryd_storage::{FileStamp, Links, Metadata, Place, WriteHandle};
+use ferryd_storage::{FileId, Links, Metadata, Place, WriteHandle};
 use parking_lot::Mutex;
 
 use super::UserFiles;
@@ -34,21 +34,21 @@ impl Visible {
 
 /// The last files that a session has written where it may not list.
 #[derive(Debug, Default)]
-pub(super) struct Written(Mutex<VecDeque<(VirtualPath, FileStamp)>>);
+pub(super) struct Written(Mutex<VecDeque<(VirtualPath, FileId)>>);
 
 impl Written {
-    fn note(&self, path: &VirtualPath, stamp: FileStamp) {
+    fn note(&self, path: &VirtualPath, file_id: FileId) {
         let mut files = self.0.lock();
         files.retain(|(known, _)| known != path);
         if files.len() >= MOST_WRITTEN {
             files.pop_front();
         }
-        files.push_back((path.clone(), stamp));
+        files.push_back((path.clone(), file_id));
     }
 
-    fn stamp(&self, path: &VirtualPath) -> Option<FileStamp> {
+    fn file_id(&self, path: &VirtualPath) -> Option<FileId> {
         let files = self.0.lock();
-        files.iter().find(|(known, _)| known == path).map(|(_, stamp)| *stamp)
+        files.iter().find(|(known, _)| known == path).map(|(_, file_id)| *file_id)
     }
 }
 
@@ -71,17 +71,17 @@ impl UserFiles {
         let listed = self.permit(Operation::Stat, path).is_ok()
             && self.permit_at(Operation::Stat, path, place).is_ok();
         if !listed && let Ok(metadata) = handle.stat().await {
-            self.shared.written.note(path, metadata.stamp);
+            self.shared.written.note(path, metadata.file_id);
         }
     }
 
     /// Returns the size of a file that this session has written and that is still the same file. The
     /// permit to write it is what lets it be found.
     pub(super) async fn size_of_written(&self, path: &VirtualPath, links: Links) -> Option<u64> {
-        let stamp = self.shared.written.stamp(path)?;
+        let file_id = self.shared.written.file_id(path)?;
         let place = self.shared.storage.locate(path, links).await.ok()?;
         let metadata = place.stat().await.ok()?;
-        (metadata.is_file() && metadata.stamp == stamp).then_some(metadata.size)
+        (metadata.is_file() && metadata.file_id == file_id).then_some(metadata.size)
     }
 }
 
@@ -94,13 +94,13 @@ mod tests {
         let written = Written::default();
         let path = |number: usize| VirtualPath::root().child(number.to_string().as_bytes());
         for number in 0..=MOST_WRITTEN as u64 {
-            let stamp = FileStamp { device: 1, inode: number };
-            written.note(&path(usize::try_from(number).unwrap()), stamp);
+            let file_id = FileId { device: 1, inode: number };
+            written.note(&path(usize::try_from(number).unwrap()), file_id);
         }
-        assert_eq!(written.stamp(&path(0)), None);
-        assert_eq!(written.stamp(&path(1)).map(|stamp| stamp.inode), Some(1));
-        written.note(&path(1), FileStamp { device: 1, inode: 99 });
-        assert_eq!(written.stamp(&path(1)).map(|stamp| stamp.inode), Some(99));
+        assert_eq!(written.file_id(&path(0)), None);
+        assert_eq!(written.file_id(&path(1)).map(|file_id| file_id.inode), Some(1));
+        written.note(&path(1), FileId { device: 1, inode: 99 });
+        assert_eq!(written.file_id(&path(1)).map(|file_id| file_id.inode), Some(99));
         assert_eq!(written.0.lock().len(), MOST_WRITTEN);
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
 use ferryd_storage::{
-    FileStamp, Links, Metadata, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
+    FileId, Links, Metadata, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
 };
 use parking_lot::Mutex;
 
@@ -76,7 +76,7 @@ pub(crate) struct Upload {
     /// Bytes that are in the counters and that this upload writes anew.
     counted: Arc<AtomicU64>,
     /// The file, when it is written in place.
-    in_place: Option<FileStamp>,
+    in_place: Option<FileId>,
     /// Bytes that are not in the counters yet and need room, for one whose writes go to the end.
     appended: Option<AtomicU64>,
     readable: bool,
@@ -230,16 +230,16 @@ impl UserFiles {
 /// A file that was opened and is in the tally.
 struct Started {
     handle: Box<dyn WriteHandle>,
-    in_place: Option<FileStamp>,
+    in_place: Option<FileId>,
     counted: Arc<AtomicU64>,
 }
 
 async fn note(
     open: &mut Open,
     handle: &dyn WriteHandle,
-) -> Result<(Option<FileStamp>, Arc<AtomicU64>), Fault> {
-    let stamp = handle.stat().await?.stamp;
-    Ok((Some(stamp), open.start(stamp, handle.replaced())))
+) -> Result<(Option<FileId>, Arc<AtomicU64>), Fault> {
+    let file_id = handle.stat().await?.file_id;
+    Ok((Some(file_id), open.start(file_id, handle.replaced())))
 }
 
 impl Upload {

@@ -124,7 +124,7 @@ fn civil(days: i64) -> (i64, usize, i64) {
 
 #[cfg(test)]
 mod tests {
-    use ferryd_storage::FileStamp;
+    use ferryd_storage::FileId;
 
     use super::*;
 
@@ -138,7 +138,7 @@ mod tests {
             links: 1,
             accessed: 0,
             modified,
-            stamp: FileStamp::default(),
+            file_id: FileId::default(),
         };
         let mut buffer = Vec::new();
         put(&mut buffer, b"name", &entry, now);

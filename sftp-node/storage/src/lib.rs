@@ -24,7 +24,7 @@ pub use capabilities::Capabilities;
 pub use circles::is_circle;
 pub use handle::{CopySource, Listing, ReadHandle, WriteHandle};
 pub use link_target::LinkTarget;
-pub use metadata::{FileKind, FileStamp, Metadata};
+pub use metadata::{FileId, FileKind, Metadata};
 pub use place::Place;
 pub use space::Space;
 pub use storage::{Links, Storage};

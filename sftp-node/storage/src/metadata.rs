@@ -33,12 +33,12 @@ pub struct Metadata {
     /// Unix seconds.
     pub modified: i64,
     /// Tells one file from another.
-    pub stamp: FileStamp,
+    pub file_id: FileId,
 }
 
 /// Device and inode (or a number of equal use): equal for two names of one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FileStamp {
+pub struct FileId {
     /// Device.
     pub device: u64,
     /// Inode.

@@ -112,8 +112,8 @@ impl Upload {
         let metadata = target.handle.stat().await;
         let delta =
             metadata.as_ref().ok().and_then(|metadata| open.measure(metadata)).unwrap_or_default();
-        if let Some(stamp) = target.in_place {
-            open.end(stamp);
+        if let Some(file_id) = target.in_place {
+            open.end(file_id);
         }
         finished?;
         Ok((delta, metadata?.size))

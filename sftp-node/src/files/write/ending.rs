@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind};
-use ferryd_storage::{FileStamp, Metadata, SetAttributes, WriteMode};
+use ferryd_storage::{FileId, Metadata, SetAttributes, WriteMode};
 
 use super::Upload;
 use crate::files::audit::FinishedTransfer;
@@ -59,19 +59,19 @@ impl Upload {
     pub async fn abort(&self) {
         self.break_with(&Fault::failed(CUT));
         let left = match self.in_place {
-            Some(stamp) => self.leave_in_place(stamp).await,
+            Some(file_id) => self.leave_in_place(file_id).await,
             None => self.give_up().await,
         };
         self.settle(left).await;
     }
 
     async fn put_in_place(&self) -> Result<Left, Fault> {
-        if let Some(stamp) = self.in_place {
+        if let Some(file_id) = self.in_place {
             let mut open = self.files.shared.tally.lock().await;
             self.handle.finish().await?;
             let metadata = self.handle.stat().await?;
             let delta = open.measure(&metadata).unwrap_or_default();
-            open.end(stamp);
+            open.end(file_id);
             return Ok(Left { delta, size: Some(metadata.size) });
         }
         self.replace().await
@@ -133,7 +133,7 @@ impl Upload {
     }
 
     /// Leaves what was written in place, and counts it.
-    async fn leave_in_place(&self, stamp: FileStamp) -> Left {
+    async fn leave_in_place(&self, file_id: FileId) -> Left {
         let mut open = self.files.shared.tally.lock().await;
         // An end that was refused at the close is over already.
         if let Err(fault) = self.handle.abort().await {
@@ -146,7 +146,7 @@ impl Upload {
             },
             Err(_) => Left::unknown(),
         };
-        open.end(stamp);
+        open.end(file_id);
         left
     }
 

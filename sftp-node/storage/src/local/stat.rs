@@ -6,7 +6,7 @@ use ferryd_domain::{Fault, FaultKind};
 use rustix::fs::{FileType, OFlags, Stat};
 
 use super::fault::{fault, not_regular};
-use crate::{FileKind, FileStamp, Metadata};
+use crate::{FileId, FileKind, Metadata};
 
 /// Flags to open what may turn out to be anything: a FIFO must not block, a link is refused.
 pub(super) const CAREFUL: OFlags =
@@ -51,6 +51,6 @@ pub(super) fn metadata(stat: &Stat) -> Metadata {
         links: u64::from(stat.st_nlink),
         accessed: stat.st_atime as i64,
         modified: stat.st_mtime as i64,
-        stamp: FileStamp { device: stat.st_dev, inode: stat.st_ino },
+        file_id: FileId { device: stat.st_dev, inode: stat.st_ino },
     }
 }

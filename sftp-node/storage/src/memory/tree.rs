@@ -9,7 +9,7 @@ use ferryd_domain::{Fault, FaultKind, VirtualPath};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::circles::circle;
-use crate::{FileKind, FileStamp, LinkTarget, Links, Metadata, SetAttributes};
+use crate::{FileId, FileKind, LinkTarget, Links, Metadata, SetAttributes};
 
 /// Number of a node.
 pub(super) type Inode = u64;
@@ -251,7 +251,7 @@ impl Tree {
             links: node.links,
             accessed: node.accessed,
             modified: node.modified,
-            stamp: FileStamp { device: self.device, inode },
+            file_id: FileId { device: self.device, inode },
         })
     }
 

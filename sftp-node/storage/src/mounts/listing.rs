@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
 use super::Mount;
-use crate::{FileKind, FileStamp, Links, Listing, Metadata};
+use crate::{FileId, FileKind, Links, Listing, Metadata};
 
 /// Shows the virtual folders first, then the entries of the directory that they do not hide.
 #[derive(Debug)]
@@ -67,6 +67,6 @@ fn missing() -> Metadata {
         links: 1,
         accessed: 0,
         modified: 0,
-        stamp: FileStamp::default(),
+        file_id: FileId::default(),
     }
 }
