@@ -33,7 +33,7 @@ use std::sync::Arc;
 use ferryd_control_plane::ConnectionId;
 use ferryd_domain::policy::AccessPolicy;
 use ferryd_domain::{Account, Fault, Operation, VirtualPath};
-use ferryd_storage::{Links, Place, Storage, WriteMode};
+use ferryd_storage::{Links, ResolvedPath, Storage, WriteMode};
 
 use crate::outbox::Pace;
 use crate::protocol::Protocol;
@@ -152,10 +152,10 @@ impl UserFiles {
     }
 
     /// Resolves a permitted path; where links lead must be permitted as well.
-    async fn place(&self, permit: &Permit, links: Links) -> Result<Arc<dyn Place>, Fault> {
-        let place = self.shared.storage.locate(permit.path(), links).await?;
-        self.permit_at(permit.operation(), permit.path(), place.as_ref())?;
-        Ok(place)
+    async fn resolve(&self, permit: &Permit, links: Links) -> Result<Arc<dyn ResolvedPath>, Fault> {
+        let resolved = self.shared.storage.resolve(permit.path(), links).await?;
+        self.permit_at(permit.operation(), permit.path(), resolved.as_ref())?;
+        Ok(resolved)
     }
 
     /// Allows an operation at a place that a link may have led to.
@@ -163,12 +163,12 @@ impl UserFiles {
         &self,
         operation: Operation,
         asked: &VirtualPath,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
     ) -> Result<(), Fault> {
-        if self.shared.policy.is_uniform() || place.path() == asked {
+        if self.shared.policy.is_uniform() || resolved.path() == asked {
             return Ok(());
         }
-        self.shared.policy.check_behind_links(operation, asked, place.path())
+        self.shared.policy.check_behind_links(operation, asked, resolved.path())
     }
 
     /// Returns the failures of the session.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{EventId, Fault, FaultKind, FileAction, FileEvent, RawPath, VirtualPath};
-use ferryd_storage::Place;
+use ferryd_storage::ResolvedPath;
 use ferryd_telemetry::Direction;
 use ferryd_telemetry::metrics::{self, Outcome};
 use ferryd_telemetry::records::{
@@ -33,8 +33,8 @@ pub(super) struct Command {
 
 impl Command {
     /// Returns a command on one path.
-    pub fn at(sender: CommandSender, place: &dyn Place) -> Self {
-        Self::between(sender, place.real_path(), RawPath::default())
+    pub fn at(sender: CommandSender, resolved: &dyn ResolvedPath) -> Self {
+        Self::between(sender, resolved.real_path(), RawPath::default())
     }
 
     /// Returns a command with a source and a target.
@@ -65,7 +65,13 @@ impl Audit<'_> {
 
     /// Writes the record and the event of an SSH command. `shown` is the path as the client gave
     /// it, `place` where it leads.
-    pub fn ssh_command(&self, name: &str, line: &str, shown: &[u8], place: Option<&dyn Place>) {
+    pub fn ssh_command(
+        &self,
+        name: &str,
+        line: &str,
+        shown: &[u8],
+        resolved: Option<&dyn ResolvedPath>,
+    ) {
         records::command(&CommandRecord {
             sender: CommandSender::SshCommand,
             username: self.shared.account.username.as_str(),
@@ -76,7 +82,7 @@ impl Audit<'_> {
             ..CommandRecord::default()
         });
         self.send(FileAction::SshCommand, |event| {
-            event.path = place.map(Place::real_path).unwrap_or_default();
+            event.path = resolved.map(ResolvedPath::real_path).unwrap_or_default();
             name.clone_into(&mut event.ssh_command);
         });
     }
@@ -92,7 +98,7 @@ impl Audit<'_> {
         if let Some(fault) = finished.broken {
             return self.failed(&finished.attempt(), fault);
         }
-        let path = finished.place.real_path();
+        let path = finished.resolved.real_path();
         records::transfer(&TransferRecord {
             direction,
             elapsed: finished.elapsed,
@@ -102,7 +108,7 @@ impl Audit<'_> {
             connection_id: &self.shared.connection.0,
             protocol: self.protocol.name(),
         });
-        self.event(action, finished.place, None, finished.file_size);
+        self.event(action, finished.resolved, None, finished.file_size);
     }
 
     /// Writes the record of an operation that has failed, if it gets one.
@@ -140,13 +146,13 @@ impl Audit<'_> {
     pub fn event(
         &self,
         action: FileAction,
-        place: &dyn Place,
-        target: Option<&dyn Place>,
+        resolved: &dyn ResolvedPath,
+        target: Option<&dyn ResolvedPath>,
         file_size: u64,
     ) {
         self.send(action, |event| {
-            event.path = place.real_path();
-            event.target_path = target.map(Place::real_path).unwrap_or_default();
+            event.path = resolved.real_path();
+            event.target_path = target.map(ResolvedPath::real_path).unwrap_or_default();
             event.file_size = i64::try_from(file_size).unwrap_or(i64::MAX);
         });
     }
@@ -182,7 +188,7 @@ pub(super) struct FinishedTransfer<'a> {
     /// Size that events report: of the file for an upload, of what was sent for a download.
     pub file_size: u64,
     pub elapsed: Duration,
-    pub place: &'a dyn Place,
+    pub resolved: &'a dyn ResolvedPath,
 }
 
 impl FinishedTransfer<'_> {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
-use ferryd_storage::{Links, Place, SetAttributes};
+use ferryd_storage::{Links, ResolvedPath, SetAttributes};
 use ferryd_telemetry::records::CommandSender;
 
 use super::audit::Command;
@@ -26,20 +26,20 @@ impl UserFiles {
             return self.try_stat(raw, links).await.map(drop);
         }
         self.permit_some(&path, &set)?;
-        let place = self.shared.storage.locate(&path, links).await?;
-        let metadata = place.stat().await?;
+        let resolved = self.shared.storage.resolve(&path, links).await?;
+        let metadata = resolved.stat().await?;
         for operation in operations(&set, metadata.is_directory()) {
             self.permit(operation, &path)?;
-            self.permit_at(operation, &path, place.as_ref())?;
+            self.permit_at(operation, &path, resolved.as_ref())?;
         }
         match set.size {
-            None => place.set_attributes(set).await?,
+            None => resolved.set_attributes(set).await?,
             Some(_) if !metadata.is_file() => {
                 return Err(Fault::new(FaultKind::IsADirectory, "only files have a size"));
             }
-            Some(size) => self.resize(place.as_ref(), metadata.size, size, set).await?,
+            Some(size) => self.resize(resolved.as_ref(), metadata.size, size, set).await?,
         }
-        self.log_attributes(place.as_ref(), &set);
+        self.log_attributes(resolved.as_ref(), &set);
         Ok(())
     }
 
@@ -53,10 +53,10 @@ impl UserFiles {
         }
         for operation in operations(&SetAttributes { size: None, ..set }, false) {
             self.permit(operation, upload.path())?;
-            self.permit_at(operation, upload.path(), upload.place())?;
+            self.permit_at(operation, upload.path(), upload.resolved())?;
         }
         upload.set_attributes(set).await?;
-        self.log_attributes(upload.place(), &set);
+        self.log_attributes(upload.resolved(), &set);
         Ok(())
     }
 
@@ -73,10 +73,10 @@ impl UserFiles {
         }
         for operation in operations(&set, false) {
             self.permit(operation, download.path())?;
-            self.permit_at(operation, download.path(), download.place())?;
+            self.permit_at(operation, download.path(), download.resolved())?;
         }
         download.set_attributes(set).await?;
-        self.log_attributes(download.place(), &set);
+        self.log_attributes(download.resolved(), &set);
         Ok(())
     }
 
@@ -93,13 +93,13 @@ impl UserFiles {
     /// Changes a size within the quota and accounts the difference.
     async fn resize(
         &self,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
         old: u64,
         new: u64,
         set: SetAttributes,
     ) -> Result<(), Fault> {
         let mut room = self.reserve_growth(new.saturating_sub(old)).await?;
-        let (result, delta) = self.resize_counted(place, set).await?;
+        let (result, delta) = self.resize_counted(resolved, set).await?;
         room.settle(delta).await;
         result
     }
@@ -107,13 +107,13 @@ impl UserFiles {
     /// Changes a size; the size before is looked at again, since another session may write.
     async fn resize_counted(
         &self,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
         set: SetAttributes,
     ) -> Result<(Result<(), Fault>, Delta), Fault> {
         let mut open = self.shared.tally.lock().await;
-        let before = place.stat().await?;
-        let result = place.set_attributes(set).await;
-        let Ok(after) = place.stat().await else {
+        let before = resolved.stat().await?;
+        let result = resolved.set_attributes(set).await;
+        let Ok(after) = resolved.stat().await else {
             return Ok((result, Delta::default().doubted()));
         };
         let plain = Delta::resized(before.size, after.size, after.links);
@@ -125,19 +125,21 @@ impl UserFiles {
         Ok((result, delta))
     }
 
-    fn log_attributes(&self, place: &dyn Place, set: &SetAttributes) {
+    fn log_attributes(&self, resolved: &dyn ResolvedPath, set: &SetAttributes) {
         let audit = self.audit();
         if let Some(mode) = set.permissions {
-            audit
-                .command(&Command { mode: Some(mode), ..Command::at(CommandSender::Chmod, place) });
+            audit.command(&Command {
+                mode: Some(mode),
+                ..Command::at(CommandSender::Chmod, resolved)
+            });
         }
         if set.uid.is_some() || set.gid.is_some() {
             let owner = (set.uid.map_or(-1, i64::from), set.gid.map_or(-1, i64::from));
-            audit.command(&Command { owner, ..Command::at(CommandSender::Chown, place) });
+            audit.command(&Command { owner, ..Command::at(CommandSender::Chown, resolved) });
         }
         if set.accessed.is_some() || set.modified.is_some() {
             let times: (Option<SystemTime>, Option<SystemTime>) = (set.accessed, set.modified);
-            audit.command(&Command { times, ..Command::at(CommandSender::Chtimes, place) });
+            audit.command(&Command { times, ..Command::at(CommandSender::Chtimes, resolved) });
         }
     }
 }

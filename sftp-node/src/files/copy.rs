@@ -124,8 +124,8 @@ impl UserFiles {
     ) -> Result<Vec<u8>, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Hash, &path)?;
-        let place = self.place(&permit, Links::Follow).await?;
-        let handle = place.open_read().await?;
+        let resolved = self.resolve(&permit, Links::Follow).await?;
+        let handle = resolved.open_read().await?;
         let whole = Range { offset: 0, length: None };
         digests_of(handle.as_ref(), algorithm, whole, None).await
     }
@@ -138,7 +138,7 @@ impl UserFiles {
         block: Option<u64>,
     ) -> Result<Vec<u8>, Fault> {
         self.permit(Operation::Hash, file.path())?;
-        self.permit_at(Operation::Hash, file.path(), file.place())?;
+        self.permit_at(Operation::Hash, file.path(), file.resolved())?;
         digests_of(file.handle(), algorithm, range, block).await
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
-use ferryd_storage::{FileKind, LinkTarget, Links, Metadata, Place};
+use ferryd_storage::{FileKind, LinkTarget, Links, Metadata, ResolvedPath};
 
 use super::UserFiles;
 use super::permit::Permit;
@@ -29,9 +29,9 @@ impl UserFiles {
         &self,
         permit: &Permit,
         links: Links,
-    ) -> Result<Option<Arc<dyn Place>>, Fault> {
+    ) -> Result<Option<Arc<dyn ResolvedPath>>, Fault> {
         if self.shared.policy.has_filters() {
-            self.place(permit, links).await.map(Some)
+            self.resolve(permit, links).await.map(Some)
         } else {
             Ok(None)
         }
@@ -43,8 +43,8 @@ impl UserFiles {
     /// `PermissionDenied`, also for a directory too large to look at; those of the storage.
     pub(super) async fn filter_rename(
         &self,
-        (from, source): (&VirtualPath, &dyn Place),
-        (to, target): (&VirtualPath, &dyn Place),
+        (from, source): (&VirtualPath, &dyn ResolvedPath),
+        (to, target): (&VirtualPath, &dyn ResolvedPath),
         moved: &Metadata,
     ) -> Result<(), Fault> {
         if !self.shared.policy.has_filters() {
@@ -72,9 +72,9 @@ impl UserFiles {
         let mut left = MOST_ENTRIES;
         let mut pending = vec![VirtualPath::root()];
         while let Some(directory) = pending.pop() {
-            let place =
-                self.shared.storage.locate(&directory.below(moved.from), Links::Keep).await?;
-            let mut listing = place.list().await?;
+            let resolved =
+                self.shared.storage.resolve(&directory.below(moved.from), Links::Keep).await?;
+            let mut listing = resolved.list().await?;
             loop {
                 let batch = listing.next(BATCH).await?;
                 if batch.is_empty() {
@@ -101,8 +101,8 @@ impl UserFiles {
 
     async fn filter_link_below(&self, moved: &Moved<'_>, below: &VirtualPath) -> Result<(), Fault> {
         self.filter_names(moved, below)?;
-        let place = self.shared.storage.locate(&below.below(moved.from), Links::Keep).await?;
-        match place.read_link().await {
+        let resolved = self.shared.storage.resolve(&below.below(moved.from), Links::Keep).await?;
+        match resolved.read_link().await {
             Ok(text) => self.filter_link(&below.below(moved.to), &text, Some(moved)).await,
             // It leads outside, and is not followed from anywhere.
             Err(fault) if fault.kind() == FaultKind::Failed => Ok(()),
@@ -160,9 +160,9 @@ impl UserFiles {
         let inside = moved.and_then(|moved| Some((moved, path.strip_prefix(moved.to)?)));
         let now =
             inside.as_ref().map_or_else(|| path.clone(), |(moved, rest)| rest.below(moved.from));
-        let place = self.shared.storage.locate(&now, Links::Follow).await.ok()?;
-        let metadata = place.stat().await.ok()?;
-        let real = place.path();
+        let resolved = self.shared.storage.resolve(&now, Links::Follow).await.ok()?;
+        let metadata = resolved.stat().await.ok()?;
+        let real = resolved.path();
         let after =
             inside.and_then(|(moved, _)| Some(real.strip_prefix(moved.from)?.below(moved.to)));
         Some((after.unwrap_or_else(|| real.clone()), metadata))

@@ -1,7 +1,7 @@
 //! Listing of directories.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{Links, Listing, Metadata, Place};
+use ferryd_storage::{Links, Listing, Metadata, ResolvedPath};
 use tokio::sync::Mutex;
 
 use super::UserFiles;
@@ -26,16 +26,16 @@ impl UserFiles {
     pub(super) async fn try_open_directory(&self, raw: &[u8]) -> Result<Directory, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ListDirectory, &path)?;
-        let place = self.place(&permit, Links::Follow).await?;
-        let listing = place.list().await?;
-        let dots = self.dots(place.as_ref(), &path).await;
+        let resolved = self.resolve(&permit, Links::Follow).await?;
+        let listing = resolved.list().await?;
+        let dots = self.dots(resolved.as_ref(), &path).await;
         Ok(Directory { files: self.clone(), rest: Mutex::new(Rest { dots, listing }), path })
     }
 
     /// Returns `.` and `..`, as far as they are there and may be asked for: some clients take a
     /// listing without any entry for a failure. The way up ends at the account's root. It is not
     /// asked for where that may take long, since it may be on another disk: `..` looks like `.` then.
-    async fn dots(&self, here: &dyn Place, path: &VirtualPath) -> Vec<(Vec<u8>, Metadata)> {
+    async fn dots(&self, here: &dyn ResolvedPath, path: &VirtualPath) -> Vec<(Vec<u8>, Metadata)> {
         let metadata = here.stat().await.ok();
         let above = match self.stats_at_once() {
             true => self.listed(&path.directory(), Links::Follow).await.ok(),

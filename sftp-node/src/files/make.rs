@@ -1,7 +1,7 @@
 //! Making directories and links.
 
 use ferryd_domain::{Fault, Operation, VirtualPath};
-use ferryd_storage::{LinkTarget, Links, Place};
+use ferryd_storage::{LinkTarget, Links, ResolvedPath};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
@@ -34,10 +34,10 @@ impl UserFiles {
     ) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::MakeDirectory, &path)?;
-        let place = self.place(&permit, Links::Keep).await?;
+        let resolved = self.resolve(&permit, Links::Keep).await?;
         let mode = self.mode_of_new(permissions, DIRECTORY_MODE);
-        place.make_directory(mode).await?;
-        self.audit().command(&Command::at(CommandSender::Mkdir, place.as_ref()));
+        resolved.make_directory(mode).await?;
+        self.audit().command(&Command::at(CommandSender::Mkdir, resolved.as_ref()));
         Ok(())
     }
 
@@ -50,18 +50,22 @@ impl UserFiles {
             true => Some(self.shared.tally.lock().await),
             false => None,
         };
-        let place = self.place(&permit, Links::Keep).await?;
-        let target = text.from_directory(&place.path().directory())?;
+        let resolved = self.resolve(&permit, Links::Keep).await?;
+        let target = text.from_directory(&resolved.path().directory())?;
         if target.is_root() || self.shared.policy.folders().contains(&target) {
             return Err(Fault::denied());
         }
         self.filter_link(&link, &text, None).await?;
-        self.filter_link(place.path(), &text, None).await?;
-        place.make_symlink(&text).await?;
+        self.filter_link(resolved.path(), &text, None).await?;
+        resolved.make_symlink(&text).await?;
         drop(names);
-        let shown = self.shared.storage.locate(&target, Links::Keep).await;
-        let target = shown.map_or_else(|_| (&target).into(), |place| place.real_path());
-        self.audit().command(&Command::between(CommandSender::Symlink, target, place.real_path()));
+        let shown = self.shared.storage.resolve(&target, Links::Keep).await;
+        let target = shown.map_or_else(|_| (&target).into(), |resolved| resolved.real_path());
+        self.audit().command(&Command::between(
+            CommandSender::Symlink,
+            target,
+            resolved.real_path(),
+        ));
         Ok(())
     }
 
@@ -75,8 +79,8 @@ impl UserFiles {
         let reading = self.permit(Operation::Download, &existing)?;
         let making = self.permit(Operation::MakeLink, &link)?;
         self.permit(Operation::Upload, &link)?;
-        let source = self.place(&reading, Links::Keep).await?;
-        let target = self.place(&making, Links::Keep).await?;
+        let source = self.resolve(&reading, Links::Keep).await?;
+        let target = self.resolve(&making, Links::Keep).await?;
         self.permit_at(Operation::Upload, &link, target.as_ref())?;
         for change in CHANGES {
             if self.permit(change, target.path()).is_ok() {
@@ -104,9 +108,9 @@ impl UserFiles {
     /// Makes the link; the file is looked at again, since it may be written meanwhile.
     async fn link_counted(
         &self,
-        source: &dyn Place,
+        source: &dyn ResolvedPath,
         making: &Permit,
-        target: &dyn Place,
+        target: &dyn ResolvedPath,
     ) -> Result<Delta, Fault> {
         let mut open = self.shared.tally.lock().await;
         let again = self.place_again(making, Links::Keep).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferryd_domain::{Fault, FaultKind, FileAction, Operation, VirtualPath};
-use ferryd_storage::{Links, Metadata, Place, is_circle};
+use ferryd_storage::{Links, Metadata, ResolvedPath, is_circle};
 use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
@@ -13,31 +13,31 @@ impl UserFiles {
     pub(super) async fn try_remove_file(&self, raw: &[u8]) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveFile, &path)?;
-        let place = self.place(&permit, Links::Keep).await?;
+        let resolved = self.resolve(&permit, Links::Keep).await?;
         let (metadata, delta) = {
             let mut open = self.shared.tally.lock().await;
-            let metadata = place.stat().await?;
+            let metadata = resolved.stat().await?;
             self.refuse_link_outside(&path, &metadata).await?;
             if metadata.is_directory() {
                 return Err(Fault::new(FaultKind::IsADirectory, "is a directory"));
             }
-            place.remove_file().await?;
+            resolved.remove_file().await?;
             (metadata, open.remove(&metadata))
         };
         self.account_for(delta).await;
         let audit = self.audit();
-        audit.command(&Command::at(CommandSender::Remove, place.as_ref()));
+        audit.command(&Command::at(CommandSender::Remove, resolved.as_ref()));
         let size = if metadata.is_file() { metadata.size } else { 0 };
-        audit.event(FileAction::Delete, place.as_ref(), None, size);
+        audit.event(FileAction::Delete, resolved.as_ref(), None, size);
         Ok(())
     }
 
     pub(super) async fn try_remove_directory(&self, raw: &[u8]) -> Result<(), Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::RemoveDirectory, &path)?;
-        let place = self.place(&permit, Links::Keep).await?;
-        place.remove_directory().await?;
-        self.audit().command(&Command::at(CommandSender::Rmdir, place.as_ref()));
+        let resolved = self.resolve(&permit, Links::Keep).await?;
+        resolved.remove_directory().await?;
+        self.audit().command(&Command::at(CommandSender::Rmdir, resolved.as_ref()));
         Ok(())
     }
 
@@ -49,7 +49,7 @@ impl UserFiles {
             |directory| Operation::RenameTarget { directory, replaces: false },
             &to,
         )?;
-        let source = self.shared.storage.locate(&from, Links::Keep).await?;
+        let source = self.shared.storage.resolve(&from, Links::Keep).await?;
         let (target, delta) = {
             let mut open = self.shared.tally.lock().await;
             let moved = source.stat().await?;
@@ -90,7 +90,7 @@ impl UserFiles {
         if !metadata.is_symlink() {
             return Ok(());
         }
-        match self.shared.storage.locate(path, Links::Follow).await {
+        match self.shared.storage.resolve(path, Links::Follow).await {
             Err(fault) if fault.kind() == FaultKind::Failed && !is_circle(&fault) => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -101,16 +101,16 @@ impl UserFiles {
         &self,
         from: &VirtualPath,
         to: &VirtualPath,
-        source: &dyn Place,
+        source: &dyn ResolvedPath,
         moved: &Metadata,
-    ) -> Result<(Arc<dyn Place>, Option<Metadata>), Fault> {
+    ) -> Result<(Arc<dyn ResolvedPath>, Option<Metadata>), Fault> {
         let directory = moved.is_directory();
         let leaving = Operation::RenameSource { directory };
         self.permit(leaving, from)?;
         self.permit_at(leaving, from, source)?;
         let arriving = |replaces| Operation::RenameTarget { directory, replaces };
         let permit = self.permit(arriving(false), to)?;
-        let target = self.place(&permit, Links::Keep).await?;
+        let target = self.resolve(&permit, Links::Keep).await?;
         match target.stat().await {
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok((target, None)),
             Err(fault) => Err(fault),

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, Operation, RawPath, VirtualPath};
-use ferryd_storage::{Links, Place, ReadHandle, SetAttributes};
+use ferryd_storage::{Links, ReadHandle, ResolvedPath, SetAttributes};
 
 use super::audit::{Act, FinishedTransfer};
 use super::throttle::Bucket;
@@ -19,7 +19,7 @@ pub(super) const CUT: &str = "the client went away before the end";
 pub(crate) struct Download {
     files: UserFiles,
     handle: Box<dyn ReadHandle>,
-    place: Arc<dyn Place>,
+    resolved: Arc<dyn ResolvedPath>,
     path: VirtualPath,
     /// `None` for a file of which nothing is sent.
     progress: Option<TransferGuard>,
@@ -45,11 +45,19 @@ impl UserFiles {
     pub(super) async fn try_open_unlisted(&self, raw: &[u8]) -> Result<Download, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Download, &path)?;
-        let place = self.place(&permit, Links::Follow).await?;
-        let handle = place.open_read().await?;
+        let resolved = self.resolve(&permit, Links::Follow).await?;
+        let handle = resolved.open_read().await?;
         let immediate = handle.is_immediate();
         let broken = OnceLock::new();
-        Ok(Download { files: self.clone(), handle, place, path, progress: None, broken, immediate })
+        Ok(Download {
+            files: self.clone(),
+            handle,
+            resolved,
+            path,
+            progress: None,
+            broken,
+            immediate,
+        })
     }
 }
 
@@ -121,8 +129,8 @@ impl Download {
         &self.path
     }
 
-    pub(super) fn place(&self) -> &dyn Place {
-        self.place.as_ref()
+    pub(super) fn resolved(&self) -> &dyn ResolvedPath {
+        self.resolved.as_ref()
     }
 
     /// Ends the transfer well, unless a read has failed.
@@ -145,7 +153,7 @@ impl Download {
             bytes: progress.bytes(),
             file_size: progress.bytes(),
             elapsed: progress.elapsed(),
-            place: self.place.as_ref(),
+            resolved: self.resolved.as_ref(),
         });
     }
 }

@@ -27,8 +27,8 @@ impl UserFiles {
     /// Returns the attributes of an entry that may be listed.
     pub(super) async fn listed(&self, path: &VirtualPath, links: Links) -> Result<Metadata, Fault> {
         let permit = self.permit(Operation::Stat, path)?;
-        let place = self.place(&permit, links).await?;
-        place.stat().await
+        let resolved = self.resolve(&permit, links).await?;
+        resolved.stat().await
     }
 
     /// Tells whether [`stat`](Self::stat) never waits, whatever the path.
@@ -39,26 +39,26 @@ impl UserFiles {
     pub(super) async fn try_read_link(&self, raw: &[u8]) -> Result<LinkTarget, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::ReadLink, &path)?;
-        let place = self.place(&permit, Links::Keep).await?;
-        place.read_link().await
+        let resolved = self.resolve(&permit, Links::Keep).await?;
+        resolved.read_link().await
     }
 
     /// Tells about an SSH command that has succeeded.
     pub async fn log_ssh_command(&self, name: &str, line: &str, path: Option<&VirtualPath>) {
-        let place = match path {
-            Some(path) => self.shared.storage.locate(path, Links::Keep).await.ok(),
+        let resolved = match path {
+            Some(path) => self.shared.storage.resolve(path, Links::Keep).await.ok(),
             None => None,
         };
         let shown = path.map(VirtualPath::as_bytes).unwrap_or_default();
-        self.audit().ssh_command(name, line, shown, place.as_deref());
+        self.audit().ssh_command(name, line, shown, resolved.as_deref());
     }
 
     pub(super) async fn try_space(&self, raw: &[u8]) -> Result<Space, Fault> {
         let path = VirtualPath::parse(raw)?;
         let permit = self.permit(Operation::Stat, &path)?;
-        let place = self.place(&permit, Links::Follow).await?;
-        place.stat().await?;
-        let space = place.space().await?;
+        let resolved = self.resolve(&permit, Links::Follow).await?;
+        resolved.stat().await?;
+        let space = resolved.space().await?;
         self.space_of_account(space).await
     }
 

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use ferryd_domain::{Operation, VirtualPath};
-use ferryd_storage::{FileId, Links, Metadata, Place, WriteHandle};
+use ferryd_storage::{FileId, Links, Metadata, ResolvedPath, WriteHandle};
 use parking_lot::Mutex;
 
 use super::UserFiles;
@@ -65,11 +65,11 @@ impl UserFiles {
     pub(super) async fn note_written(
         &self,
         path: &VirtualPath,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
         handle: &dyn WriteHandle,
     ) {
         let listed = self.permit(Operation::Stat, path).is_ok()
-            && self.permit_at(Operation::Stat, path, place).is_ok();
+            && self.permit_at(Operation::Stat, path, resolved).is_ok();
         if !listed && let Ok(metadata) = handle.stat().await {
             self.shared.written.note(path, metadata.file_id);
         }
@@ -79,8 +79,8 @@ impl UserFiles {
     /// permit to write it is what lets it be found.
     pub(super) async fn size_of_written(&self, path: &VirtualPath, links: Links) -> Option<u64> {
         let file_id = self.shared.written.file_id(path)?;
-        let place = self.shared.storage.locate(path, links).await.ok()?;
-        let metadata = place.stat().await.ok()?;
+        let resolved = self.shared.storage.resolve(path, links).await.ok()?;
+        let metadata = resolved.stat().await.ok()?;
         (metadata.is_file() && metadata.file_id == file_id).then_some(metadata.size)
     }
 }

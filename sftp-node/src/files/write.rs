@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ferryd_control_plane::TransferDirection;
 use ferryd_domain::{Fault, FaultKind, Operation, VirtualPath};
 use ferryd_storage::{
-    FileId, Links, Metadata, Place, SetAttributes, WriteHandle, WriteHow, WriteMode,
+    FileId, Links, Metadata, ResolvedPath, SetAttributes, WriteHandle, WriteHow, WriteMode,
 };
 use parking_lot::Mutex;
 
@@ -70,7 +70,7 @@ impl UploadFlags {
 pub(crate) struct Upload {
     files: UserFiles,
     handle: Box<dyn WriteHandle>,
-    place: Arc<dyn Place>,
+    resolved: Arc<dyn ResolvedPath>,
     path: VirtualPath,
     progress: TransferGuard,
     /// Bytes that are in the counters and that this upload writes anew.
@@ -109,12 +109,14 @@ impl UserFiles {
 
     async fn open_once(&self, path: &VirtualPath, flags: UploadFlags) -> Result<Upload, Fault> {
         let permit = self.permit(Operation::Upload, path)?;
-        let place = self.place(&permit, flags.links()).await?;
-        let found = self.permit_overwrite(path, place.as_ref(), flags).await?;
+        let resolved = self.resolve(&permit, flags.links()).await?;
+        let found = self.permit_overwrite(path, resolved.as_ref(), flags).await?;
         let mut room = self.reserve(u32::from(found.is_none())).await?;
-        let how = self.write_how(path, place.as_ref(), flags, found.is_some());
-        match self.start(&permit, flags.links(), &place, how).await {
-            Ok((started, place)) => Ok(self.upload(started, place, path.clone(), flags, room)),
+        let how = self.write_how(path, resolved.as_ref(), flags, found.is_some());
+        match self.start(&permit, flags.links(), &resolved, how).await {
+            Ok((started, resolved)) => {
+                Ok(self.upload(started, resolved, path.clone(), flags, room))
+            }
             Err(fault) => {
                 room.settle(Delta::default()).await;
                 Err(fault)
@@ -127,21 +129,25 @@ impl UserFiles {
         &self,
         permit: &Permit,
         links: Links,
-        place: &Arc<dyn Place>,
+        resolved: &Arc<dyn ResolvedPath>,
         how: WriteHow,
-    ) -> Result<(Started, Arc<dyn Place>), Fault> {
+    ) -> Result<(Started, Arc<dyn ResolvedPath>), Fault> {
         let mut open = self.shared.tally.lock().await;
         let again = self.place_again(permit, links).await?;
-        let place = again.unwrap_or_else(|| Arc::clone(place));
+        let resolved = again.unwrap_or_else(|| Arc::clone(resolved));
         if !how.exclusive {
-            self.permit_at(Operation::Overwrite, permit.path(), place.as_ref())?;
+            self.permit_at(Operation::Overwrite, permit.path(), resolved.as_ref())?;
         }
-        let started = Self::start_at(&mut open, place.as_ref(), how).await?;
-        Ok((started, place))
+        let started = Self::start_at(&mut open, resolved.as_ref(), how).await?;
+        Ok((started, resolved))
     }
 
-    async fn start_at(open: &mut Open, place: &dyn Place, how: WriteHow) -> Result<Started, Fault> {
-        let handle = place.open_write(how).await?;
+    async fn start_at(
+        open: &mut Open,
+        resolved: &dyn ResolvedPath,
+        how: WriteHow,
+    ) -> Result<Started, Fault> {
+        let handle = resolved.open_write(how).await?;
         let replaced = handle.replaced();
         let (in_place, counted) = match how.mode {
             WriteMode::Direct => note(open, handle.as_ref()).await?,
@@ -157,10 +163,10 @@ impl UserFiles {
     async fn permit_overwrite(
         &self,
         path: &VirtualPath,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
         flags: UploadFlags,
     ) -> Result<Option<Metadata>, Fault> {
-        let metadata = match place.stat().await {
+        let metadata = match resolved.stat().await {
             Ok(metadata) => metadata,
             Err(fault) if fault.kind() == FaultKind::NotFound && flags.create => return Ok(None),
             Err(fault) => return Err(fault),
@@ -169,7 +175,7 @@ impl UserFiles {
             return Err(Fault::unsupported("is a directory"));
         }
         self.permit(Operation::Overwrite, path)?;
-        self.permit_at(Operation::Overwrite, path, place)?;
+        self.permit_at(Operation::Overwrite, path, resolved)?;
         if flags.must_make() {
             return Err(Fault::new(FaultKind::AlreadyExists, "file exists"));
         }
@@ -181,7 +187,7 @@ impl UserFiles {
     fn write_how(
         &self,
         path: &VirtualPath,
-        place: &dyn Place,
+        resolved: &dyn ResolvedPath,
         flags: UploadFlags,
         exists: bool,
     ) -> WriteHow {
@@ -189,7 +195,7 @@ impl UserFiles {
         let may_replace = mode != WriteMode::Direct
             && !flags.exclusive
             && self.permit(Operation::Overwrite, path).is_ok()
-            && self.permit_at(Operation::Overwrite, path, place).is_ok();
+            && self.permit_at(Operation::Overwrite, path, resolved).is_ok();
         let append = flags.appends();
         WriteHow {
             mode,
@@ -206,7 +212,7 @@ impl UserFiles {
     fn upload(
         &self,
         started: Started,
-        place: Arc<dyn Place>,
+        resolved: Arc<dyn ResolvedPath>,
         path: VirtualPath,
         flags: UploadFlags,
         room: Room,
@@ -215,7 +221,7 @@ impl UserFiles {
             progress: self.shared.transfers.start(TransferDirection::Upload, (&path).into()),
             files: self.clone(),
             handle: started.handle,
-            place,
+            resolved,
             path,
             counted: started.counted,
             in_place: started.in_place,
@@ -378,8 +384,8 @@ impl Upload {
         &self.files
     }
 
-    pub(super) fn place(&self) -> &dyn Place {
-        self.place.as_ref()
+    pub(super) fn resolved(&self) -> &dyn ResolvedPath {
+        self.resolved.as_ref()
     }
 
     pub(super) fn handle(&self) -> &dyn WriteHandle {

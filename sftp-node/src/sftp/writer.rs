@@ -268,8 +268,8 @@ pub(crate) fn finish_reply(
 fn fill_head(out: &mut [u8], start: usize, id: u32, data: u32) {
     let mut head = Vec::with_capacity(DATA_HEAD);
     head.put_packet(packet::DATA, id, |body| body.put_u32(data));
-    if let Some(place) = out.get_mut(start..start + DATA_HEAD) {
-        place.copy_from_slice(&head);
+    if let Some(resolved) = out.get_mut(start..start + DATA_HEAD) {
+        resolved.copy_from_slice(&head);
     }
     patch_length(out, start);
 }

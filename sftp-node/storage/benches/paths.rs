@@ -25,13 +25,14 @@ fn parse(path: &str) -> VirtualPath {
 
 /// A file in the root, one three folders down, one through a link to a folder, one that is missing.
 #[divan::bench(args = ["/file", "/one/two/three/file", "/link/file", "/one/two/missing"])]
-fn locate(bencher: Bencher<'_, '_>, path: &str) {
+fn resolve(bencher: Bencher<'_, '_>, path: &str) {
     let home = home();
     let storage = LocalStorage::new(Root::open(home.path(), LocalOptions::default()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let path = VirtualPath::parse(path.as_bytes()).unwrap();
-    bencher
-        .bench_local(|| runtime.block_on(storage.locate(black_box(&path), Links::Follow)).unwrap());
+    bencher.bench_local(|| {
+        runtime.block_on(storage.resolve(black_box(&path), Links::Follow)).unwrap()
+    });
 }
 
 /// Lies on tmpfs where there is one.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ferryd_domain::{Fault, FaultKind, VirtualPath};
 
-use crate::{LinkTarget, Links, Place, Storage, WriteHandle, WriteHow, WriteMode};
+use crate::{LinkTarget, Links, ResolvedPath, Storage, WriteHandle, WriteHow, WriteMode};
 
 /// Makes one test per case of the contract.
 #[macro_export]
@@ -112,22 +112,22 @@ impl Ground {
         Self { storage }
     }
 
-    pub async fn locate(&self, raw: &[u8], links: Links) -> Result<Arc<dyn Place>, Fault> {
-        self.storage.locate(&VirtualPath::parse(raw)?, links).await
+    pub async fn resolve(&self, raw: &[u8], links: Links) -> Result<Arc<dyn ResolvedPath>, Fault> {
+        self.storage.resolve(&VirtualPath::parse(raw)?, links).await
     }
 
     /// Returns the place itself.
-    pub async fn at(&self, path: &str) -> Arc<dyn Place> {
-        self.locate(path.as_bytes(), Links::Keep).await.unwrap()
+    pub async fn at(&self, path: &str) -> Arc<dyn ResolvedPath> {
+        self.resolve(path.as_bytes(), Links::Keep).await.unwrap()
     }
 
     /// Returns the place after links.
-    pub async fn behind(&self, path: &str) -> Arc<dyn Place> {
-        self.locate(path.as_bytes(), Links::Follow).await.unwrap()
+    pub async fn behind(&self, path: &str) -> Arc<dyn ResolvedPath> {
+        self.resolve(path.as_bytes(), Links::Follow).await.unwrap()
     }
 
     pub async fn open(&self, path: &str, how: WriteHow) -> Result<Box<dyn WriteHandle>, Fault> {
-        self.locate(path.as_bytes(), Links::Follow).await?.open_write(how).await
+        self.resolve(path.as_bytes(), Links::Follow).await?.open_write(how).await
     }
 
     pub async fn put(&self, path: &str, data: &'static [u8]) {
@@ -137,8 +137,8 @@ impl Ground {
     }
 
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, Fault> {
-        let place = self.locate(path.as_bytes(), Links::Follow).await?;
-        place.open_read().await?.read_at(0, 1 << 20, Vec::new()).await
+        let resolved = self.resolve(path.as_bytes(), Links::Follow).await?;
+        resolved.open_read().await?.read_at(0, 1 << 20, Vec::new()).await
     }
 
     pub async fn make_directory(&self, path: &str) {

@@ -13,8 +13,8 @@ mod gate;
 mod lane;
 mod lister;
 mod ownership;
-mod place;
 mod reader;
+mod resolved_path;
 mod root;
 mod spot;
 mod stat;
@@ -32,8 +32,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
-use crate::{Capabilities, Links, Place, Storage};
-use place::LocalPlace;
+use crate::{Capabilities, Links, ResolvedPath, Storage};
+use resolved_path::LocalResolvedPath;
 
 pub(crate) use gate::{OPENS, WALKS};
 pub use ownership::Ownership;
@@ -70,13 +70,17 @@ impl Storage for LocalStorage {
         self.root.lane().asks_inline()
     }
 
-    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
+    async fn resolve(
+        &self,
+        path: &VirtualPath,
+        links: Links,
+    ) -> Result<Arc<dyn ResolvedPath>, Fault> {
         let spot = if self.root.lane().asks_inline() {
-            spot::Spot::locate(&self.root, path, links)?
+            spot::Spot::resolve(&self.root, path, links)?
         } else {
             let (root, path) = (Arc::clone(&self.root), path.clone());
-            self.root.lane().on_pool(move || spot::Spot::locate(&root, &path, links)).await?
+            self.root.lane().on_pool(move || spot::Spot::resolve(&root, &path, links)).await?
         };
-        Ok(Arc::new(LocalPlace::new(spot)))
+        Ok(Arc::new(LocalResolvedPath::new(spot)))
     }
 }

@@ -2,7 +2,7 @@
 //! offered to accounts.
 
 mod handles;
-mod place;
+mod resolved_path;
 mod tree;
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
-use crate::{Capabilities, Links, Place, Storage};
-use place::MemoryPlace;
+use crate::{Capabilities, Links, ResolvedPath, Storage};
+use resolved_path::MemoryResolvedPath;
 use tree::{MOST_BYTES, SharedTree, Tree};
 
 /// An empty storage in memory.
@@ -50,9 +50,13 @@ impl Storage for MemoryStorage {
         }
     }
 
-    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
-        let (parent, path) = self.tree.lock().locate(path, links)?;
-        Ok(Arc::new(MemoryPlace::new(self.tree.clone(), parent, path)))
+    async fn resolve(
+        &self,
+        path: &VirtualPath,
+        links: Links,
+    ) -> Result<Arc<dyn ResolvedPath>, Fault> {
+        let (parent, path) = self.tree.lock().resolve(path, links)?;
+        Ok(Arc::new(MemoryResolvedPath::new(self.tree.clone(), parent, path)))
     }
 }
 

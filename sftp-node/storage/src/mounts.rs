@@ -2,15 +2,15 @@
 //! sees paths of its own. No link leads from one into another.
 
 mod listing;
-mod place;
+mod resolved_path;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
-use crate::{Capabilities, Links, Place, Storage};
-use place::MountedPlace;
+use crate::{Capabilities, Links, ResolvedPath, Storage};
+use resolved_path::MountedResolvedPath;
 
 /// A storage shown at a path.
 #[derive(Clone, Debug)]
@@ -93,20 +93,24 @@ impl Storage for MountedStorage {
         mounts.all(|mount| mount.storage.as_ref().is_none_or(|inner| inner.answers_at_once()))
     }
 
-    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault> {
+    async fn resolve(
+        &self,
+        path: &VirtualPath,
+        links: Links,
+    ) -> Result<Arc<dyn ResolvedPath>, Fault> {
         let holder = self.table.holder(path);
         let mount = self.table.mount(holder);
         let Some(storage) = &mount.storage else {
             return Err(Fault::not_found("no such file"));
         };
         let inside = path.strip_prefix(&mount.path).unwrap_or_else(VirtualPath::root);
-        let inner = storage.locate(&inside, links).await?;
+        let inner = storage.resolve(&inside, links).await?;
         let path = inner.path().below(&mount.path);
         // A link to what a virtual folder hides, or into the folder itself.
         if self.table.holder(&path) != holder {
             return Err(Fault::failed("link leads into another folder"));
         }
-        Ok(Arc::new(MountedPlace::new(Arc::clone(&self.table), holder, path, inner)))
+        Ok(Arc::new(MountedResolvedPath::new(Arc::clone(&self.table), holder, path, inner)))
     }
 }
 

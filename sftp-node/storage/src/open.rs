@@ -158,8 +158,8 @@ async fn make_parents(home: &dyn Storage, folder: &VirtualPath) {
     let directory = folder.directory();
     for name in directory.components() {
         path = path.child(name);
-        let made = match home.locate(&path, Links::Follow).await {
-            Ok(place) => place.make_directory(0o777).await,
+        let made = match home.resolve(&path, Links::Follow).await {
+            Ok(resolved) => resolved.make_directory(0o777).await,
             Err(error) => Err(error),
         };
         match made {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ferryd_domain::{Fault, VirtualPath};
 
-use crate::{Capabilities, Place};
+use crate::{Capabilities, ResolvedPath};
 
 /// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,14 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Finds the place that a path names. The last component need not exist, its parent must.
     /// What is found stays valid whatever happens to the path afterwards: every operation of a
-    /// [`Place`] works on descriptors (or keys), so there is no gap between check and use.
+    /// [`ResolvedPath`] works on descriptors (or keys), so there is no gap between check and use.
     ///
     /// # Errors
     /// `NotFound` when a parent is missing; `Failed` when a link leads out of the storage or in
     /// circles; `NotADirectory` when a parent is a file; `InvalidInput` for a name too long.
-    async fn locate(&self, path: &VirtualPath, links: Links) -> Result<Arc<dyn Place>, Fault>;
+    async fn resolve(
+        &self,
+        path: &VirtualPath,
+        links: Links,
+    ) -> Result<Arc<dyn ResolvedPath>, Fault>;
 }

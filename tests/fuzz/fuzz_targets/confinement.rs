@@ -61,12 +61,12 @@ fn inside(home: &Path, name: &[u8]) -> Option<PathBuf> {
 
 async fn ask(storage: &LocalStorage, home: &Path, path: &[u8]) {
     let Ok(path) = VirtualPath::parse(path) else { return };
-    let Ok(place) = storage.locate(&path, Links::Follow).await else { return };
-    let below = place.path().directory();
+    let Ok(resolved) = storage.resolve(&path, Links::Follow).await else { return };
+    let below = resolved.path().directory();
     let parent = home.join(OsStr::from_bytes(&below.as_bytes()[1..]));
     let parent = fs::canonicalize(parent).expect("a parent that exists");
     assert!(parent.starts_with(home), "{path} was found in {parent:?}");
-    if let Ok(file) = place.open_read().await {
+    if let Ok(file) = resolved.open_read().await {
         assert_ne!(file.read_at(0, 10, Vec::new()).await.expect("a read"), b"secret");
     }
     let how = WriteHow {
@@ -78,5 +78,5 @@ async fn ask(storage: &LocalStorage, home: &Path, path: &[u8]) {
         append: false,
         permissions: 0o666,
     };
-    drop(place.open_write(how).await);
+    drop(resolved.open_write(how).await);
 }

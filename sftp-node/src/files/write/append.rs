@@ -80,10 +80,10 @@ impl Upload {
     /// start, and gives its own file up. Returns the change and the size that the file has then.
     pub(super) async fn join_target(&self) -> Result<(Delta, u64), Fault> {
         self.files.permit(Operation::Overwrite, &self.path)?;
-        self.files.permit_at(Operation::Overwrite, &self.path, self.place())?;
+        self.files.permit_at(Operation::Overwrite, &self.path, self.resolved())?;
         let target = {
             let mut open = self.files.shared.tally.lock().await;
-            UserFiles::start_at(&mut open, self.place(), END_OF_TARGET).await?
+            UserFiles::start_at(&mut open, self.resolved(), END_OF_TARGET).await?
         };
         let copied = self.copy_to_end_of(&target).await;
         let joined = self.measure_end(&target).await;

@@ -44,7 +44,7 @@ impl Upload {
         match ended {
             Ok(left) => {
                 self.settle(left).await;
-                self.files.note_written(&self.path, self.place(), self.handle()).await;
+                self.files.note_written(&self.path, self.resolved(), self.handle()).await;
                 Ok(())
             }
             Err(fault) => {
@@ -119,7 +119,7 @@ impl Upload {
 
     /// Returns the file that is in the place: a link that came there meanwhile was not counted.
     async fn target(&self) -> Result<Option<Metadata>, Fault> {
-        match self.place.stat().await {
+        match self.resolved.stat().await {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),
@@ -208,7 +208,7 @@ impl Upload {
             bytes: self.progress.bytes(),
             file_size: left.size.unwrap_or(0),
             elapsed: self.progress.elapsed(),
-            place: self.place.as_ref(),
+            resolved: self.resolved.as_ref(),
         });
     }
 }

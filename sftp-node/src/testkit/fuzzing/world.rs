@@ -119,9 +119,9 @@ async fn storage(has_folder: bool) -> Arc<dyn Storage> {
         put(storage.as_ref(), name, size).await.unwrap();
     }
     for (link, target) in [("/l", "/d"), ("/circle", "/circle"), ("/dangling", "/d/none")] {
-        let place = storage.locate(&path(link), Links::Keep).await.unwrap();
+        let resolved = storage.resolve(&path(link), Links::Keep).await.unwrap();
         let target = LinkTarget::parse(target.as_bytes()).unwrap();
-        place.make_symlink(&target).await.unwrap();
+        resolved.make_symlink(&target).await.unwrap();
     }
     storage
 }
@@ -131,8 +131,8 @@ fn path(text: &str) -> VirtualPath {
 }
 
 async fn make_directory(storage: &dyn Storage, name: &str) {
-    let place = storage.locate(&path(name), Links::Keep).await.unwrap();
-    place.make_directory(0o755).await.unwrap();
+    let resolved = storage.resolve(&path(name), Links::Keep).await.unwrap();
+    resolved.make_directory(0o755).await.unwrap();
 }
 
 async fn put(storage: &dyn Storage, name: &str, size: usize) -> Result<(), Fault> {
@@ -145,7 +145,7 @@ async fn put(storage: &dyn Storage, name: &str, size: usize) -> Result<(), Fault
         append: false,
         permissions: 0o644,
     };
-    let file = storage.locate(&path(name), Links::Follow).await?.open_write(how).await?;
+    let file = storage.resolve(&path(name), Links::Follow).await?.open_write(how).await?;
     file.write_at(0, vec![vec![7; size].into()]).await?;
     file.finish().await
 }
@@ -155,8 +155,8 @@ async fn stored(storage: &dyn Storage) -> QuotaUsage {
     let mut usage = QuotaUsage::default();
     let mut pending = vec![VirtualPath::root()];
     while let Some(directory) = pending.pop() {
-        let place = storage.locate(&directory, Links::Keep).await.unwrap();
-        let mut listing = place.list().await.unwrap();
+        let resolved = storage.resolve(&directory, Links::Keep).await.unwrap();
+        let mut listing = resolved.list().await.unwrap();
         loop {
             let entries = listing.next(100).await.unwrap();
             if entries.is_empty() {

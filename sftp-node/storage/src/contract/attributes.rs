@@ -24,9 +24,9 @@ pub async fn only_permission_bits_are_set(ground: &Ground) {
     ground.put("/file", b"x").await;
     ground.make_directory("/dir").await;
     for path in ["/file", "/dir"] {
-        let place = ground.at(path).await;
-        place.set_attributes(permissions(0o7751)).await.unwrap();
-        assert_eq!(place.stat().await.unwrap().mode & 0o7777, 0o751, "{path}");
+        let resolved = ground.at(path).await;
+        resolved.set_attributes(permissions(0o7751)).await.unwrap();
+        assert_eq!(resolved.stat().await.unwrap().mode & 0o7777, 0o751, "{path}");
     }
     let file = ground.at("/file").await.open_read().await.unwrap();
     file.set_attributes(permissions(0o4600)).await.unwrap();
@@ -38,11 +38,11 @@ pub async fn one_time_alone_leaves_the_other(ground: &Ground) {
         return;
     }
     ground.put("/file", b"x").await;
-    let place = ground.at("/file").await;
-    place.set_attributes(times(Some(1000), Some(2000))).await.unwrap();
-    place.set_attributes(times(None, Some(3000))).await.unwrap();
-    place.set_attributes(permissions(0o640)).await.unwrap();
-    let metadata = place.stat().await.unwrap();
+    let resolved = ground.at("/file").await;
+    resolved.set_attributes(times(Some(1000), Some(2000))).await.unwrap();
+    resolved.set_attributes(times(None, Some(3000))).await.unwrap();
+    resolved.set_attributes(permissions(0o640)).await.unwrap();
+    let metadata = resolved.stat().await.unwrap();
     assert_eq!((metadata.accessed, metadata.modified), (1000, 3000));
 }
 
@@ -85,7 +85,7 @@ pub async fn the_size_can_be_set(ground: &Ground) {
 
 pub async fn attributes_of_a_missing_file_are_not_found(ground: &Ground) {
     for set in [permissions(0o600), times(Some(1), Some(1)), SetAttributes::default()] {
-        let place = ground.at("/none").await;
-        assert_eq!(kind(place.set_attributes(set).await), FaultKind::NotFound);
+        let resolved = ground.at("/none").await;
+        assert_eq!(kind(resolved.set_attributes(set).await), FaultKind::NotFound);
     }
 }

@@ -16,12 +16,12 @@ pub async fn links_inside_work(ground: &Ground) {
     ground.make_link("/real/again", "/dir").await;
     ground.make_link("/file", "/dir/again/file").await;
     assert_eq!(ground.get("/file").await.unwrap(), b"content");
-    let place = ground.behind("/file").await;
-    assert_eq!(place.path().to_text(), "/real/file");
-    assert!(place.stat().await.unwrap().is_file());
-    let place = ground.behind("/dir/again").await;
-    assert_eq!(place.path().to_text(), "/real");
-    assert!(place.stat().await.unwrap().is_directory());
+    let resolved = ground.behind("/file").await;
+    assert_eq!(resolved.path().to_text(), "/real/file");
+    assert!(resolved.stat().await.unwrap().is_file());
+    let resolved = ground.behind("/dir/again").await;
+    assert_eq!(resolved.path().to_text(), "/real");
+    assert!(resolved.stat().await.unwrap().is_directory());
     ground.make_link("/top", "/").await;
     assert!(ground.behind("/top").await.path().is_root());
     assert_eq!(ground.get("/top/top/file").await.unwrap(), b"content");
@@ -57,14 +57,14 @@ pub async fn a_dangling_link_is_written_through(ground: &Ground) {
     }
     ground.make_link("/link", "/target").await;
     assert_eq!(kind(ground.get("/link").await), FaultKind::NotFound);
-    let place = ground.behind("/link").await;
-    assert_eq!(place.path().to_text(), "/target");
-    let file = place.open_write(NEW).await.unwrap();
+    let resolved = ground.behind("/link").await;
+    assert_eq!(resolved.path().to_text(), "/target");
+    let file = resolved.open_write(NEW).await.unwrap();
     file.write_at(0, vec![Bytes::from_static(b"new")]).await.unwrap();
     file.finish().await.unwrap();
     assert_eq!(ground.get("/target").await.unwrap(), b"new");
     ground.make_link("/lost", "/none/target").await;
-    assert_eq!(kind(ground.locate(b"/lost", Links::Follow).await), FaultKind::NotFound);
+    assert_eq!(kind(ground.resolve(b"/lost", Links::Follow).await), FaultKind::NotFound);
 }
 
 pub async fn links_in_circles_fail(ground: &Ground) {
@@ -75,9 +75,9 @@ pub async fn links_in_circles_fail(ground: &Ground) {
     ground.make_link("/b", "/a").await;
     ground.make_link("/self", "/self/x").await;
     for path in [b"/a".as_slice(), b"/self", b"/a/x"] {
-        assert_eq!(kind(ground.locate(path, Links::Follow).await), FaultKind::Failed);
+        assert_eq!(kind(ground.resolve(path, Links::Follow).await), FaultKind::Failed);
     }
-    assert!(is_circle(&ground.locate(b"/a", Links::Follow).await.unwrap_err()));
+    assert!(is_circle(&ground.resolve(b"/a", Links::Follow).await.unwrap_err()));
     ground.make_link("/moved", "/moved").await;
     ground.at("/moved").await.rename(ground.at("/b").await.as_ref()).await.unwrap();
     assert!(ground.at("/a").await.stat().await.unwrap().is_symlink());

@@ -38,14 +38,14 @@ pub async fn the_root_cannot_be_changed(ground: &Ground) {
 pub async fn parents_must_be_directories(ground: &Ground) {
     ground.put("/file", b"x").await;
     for links in [Links::Keep, Links::Follow] {
-        assert_eq!(kind(ground.locate(b"/none/x", links).await), FaultKind::NotFound);
-        assert_eq!(kind(ground.locate(b"/file/x", links).await), FaultKind::NotADirectory);
-        assert_eq!(kind(ground.locate(b"/file/x/y", links).await), FaultKind::NotADirectory);
+        assert_eq!(kind(ground.resolve(b"/none/x", links).await), FaultKind::NotFound);
+        assert_eq!(kind(ground.resolve(b"/file/x", links).await), FaultKind::NotADirectory);
+        assert_eq!(kind(ground.resolve(b"/file/x/y", links).await), FaultKind::NotADirectory);
     }
     let long = vec![b'l'; 256];
     let path = VirtualPath::root().child(&long);
-    let opened = match ground.storage.locate(&path, Links::Follow).await {
-        Ok(place) => place.open_write(NEW).await.map(drop),
+    let opened = match ground.storage.resolve(&path, Links::Follow).await {
+        Ok(resolved) => resolved.open_write(NEW).await.map(drop),
         Err(fault) => Err(fault),
     };
     assert_eq!(kind(opened), FaultKind::InvalidInput);
@@ -84,16 +84,16 @@ pub async fn a_directory_is_renamed_with_its_entries(ground: &Ground) {
     assert!(ground.at("/a").await.rename(inside.as_ref()).await.is_err());
     ground.at("/a").await.rename(ground.at("/z").await.as_ref()).await.unwrap();
     assert_eq!(ground.get("/z/b/c").await.unwrap(), b"c");
-    assert_eq!(kind(ground.locate(b"/a/b", Links::Keep).await), FaultKind::NotFound);
+    assert_eq!(kind(ground.resolve(b"/a/b", Links::Keep).await), FaultKind::NotFound);
 }
 
 pub async fn names_are_any_bytes(ground: &Ground) {
     let names: [&[u8]; 5] = [b"\xff\xfe", b"...", b" ", b"-rf", "\u{fc}\n".as_bytes()];
     for name in names {
         let path = VirtualPath::root().child(name);
-        let place = ground.storage.locate(&path, Links::Follow).await.unwrap();
-        place.open_write(NEW).await.unwrap().finish().await.unwrap();
-        assert_eq!(place.path(), &path);
+        let resolved = ground.storage.resolve(&path, Links::Follow).await.unwrap();
+        resolved.open_write(NEW).await.unwrap().finish().await.unwrap();
+        assert_eq!(resolved.path(), &path);
     }
     let mut expected: Vec<_> = names.iter().map(|name| name.to_vec()).collect();
     expected.sort();
@@ -135,10 +135,10 @@ pub async fn a_place_is_where_it_was_found(ground: &Ground) {
         return;
     }
     ground.make_directory("/a").await;
-    let place = ground.at("/a/file").await;
+    let resolved = ground.at("/a/file").await;
     ground.at("/a").await.rename(ground.at("/b").await.as_ref()).await.unwrap();
     ground.make_directory("/a").await;
-    place.open_write(NEW).await.unwrap().finish().await.unwrap();
+    resolved.open_write(NEW).await.unwrap().finish().await.unwrap();
     assert!(ground.names("/a").await.is_empty());
     assert_eq!(ground.names("/b").await, [b"file"]);
 }

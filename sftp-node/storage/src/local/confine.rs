@@ -53,7 +53,7 @@ pub(super) struct Found {
 /// # Errors
 /// `NotFound` when a parent is missing, `NotADirectory` when one is a file, `Failed` when a link
 /// leads outside or in circles.
-pub(super) fn locate(root: &Root, path: &VirtualPath, links: Links) -> Result<Found, Fault> {
+pub(super) fn resolve(root: &Root, path: &VirtualPath, links: Links) -> Result<Found, Fault> {
     match without_links(root, path, links)? {
         Some(found) => Ok(found),
         None => Walk::new(root, path, links).run(),

@@ -29,12 +29,12 @@ pub(super) struct Spot {
 
 impl Spot {
     /// Finds the spot that a path names.
-    pub(super) fn locate(
+    pub(super) fn resolve(
         root: &Arc<Root>,
         path: &VirtualPath,
         links: Links,
     ) -> Result<Self, Fault> {
-        let found = confine::locate(root, path, links)?;
+        let found = confine::resolve(root, path, links)?;
         Ok(Self { root: Arc::clone(root), parent: found.parent, path: found.path })
     }
 

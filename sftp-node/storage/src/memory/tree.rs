@@ -187,7 +187,7 @@ impl Tree {
     }
 
     /// Finds the directory that holds what a path names, and the path after links.
-    pub(super) fn locate(
+    pub(super) fn resolve(
         &self,
         path: &VirtualPath,
         links: Links,
@@ -309,8 +309,8 @@ impl Tree {
         if data.len() < end {
             data.resize(end, 0);
         }
-        if let Some(place) = data.get_mut(end - bytes.len()..end) {
-            place.copy_from_slice(bytes);
+        if let Some(resolved) = data.get_mut(end - bytes.len()..end) {
+            resolved.copy_from_slice(bytes);
         }
         self.node_mut(inode)?.modified = now();
         Ok(())

@@ -50,8 +50,8 @@ impl Listing for MountedListing {
 
 async fn attributes(mount: &Mount) -> Metadata {
     let Some(storage) = &mount.storage else { return missing() };
-    match storage.locate(&VirtualPath::root(), Links::Follow).await {
-        Ok(place) => place.stat().await.unwrap_or_else(|_| missing()),
+    match storage.resolve(&VirtualPath::root(), Links::Follow).await {
+        Ok(resolved) => resolved.stat().await.unwrap_or_else(|_| missing()),
         Err(_) => missing(),
     }
 }

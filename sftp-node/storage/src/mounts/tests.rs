@@ -61,7 +61,7 @@ mod inside {
 
     use super::*;
     use crate::mounts::{Mount, MountedStorage};
-    use crate::{Capabilities, Place};
+    use crate::{Capabilities, ResolvedPath};
 
     /// Shows a mounted storage whose root holds one hidden mount, so that all calls pass through.
     async fn mounted() -> (tempfile::TempDir, Arc<dyn Storage>) {
@@ -82,7 +82,7 @@ mod inside {
             panic!("not asked")
         }
 
-        async fn locate(&self, _: &VirtualPath, _: Links) -> Result<Arc<dyn Place>, Fault> {
+        async fn resolve(&self, _: &VirtualPath, _: Links) -> Result<Arc<dyn ResolvedPath>, Fault> {
             panic!("not asked")
         }
     }
@@ -106,8 +106,8 @@ mod inside {
         let mounts =
             vec![Mount::new(path("/a"), unused()), Mount::new(path("/a/b"), Some(storage))];
         let mounted = MountedStorage::new(Arc::new(Unused), mounts);
-        let place = mounted.locate(&path("/a/b/file"), Links::Keep).await.unwrap();
-        assert_eq!(place.path().to_text(), "/a/b/file");
+        let resolved = mounted.resolve(&path("/a/b/file"), Links::Keep).await.unwrap();
+        assert_eq!(resolved.path().to_text(), "/a/b/file");
     }
 }
 
@@ -146,8 +146,8 @@ async fn folders_are_shown_and_hide_what_has_their_name() {
     }
     assert!(kinds.contains(&("gone".to_owned(), FileKind::Directory)));
     assert_eq!(kinds.len(), 3);
-    assert_eq!(kind(ground.locate(b"/gone", Links::Keep).await), FaultKind::NotFound);
-    assert_eq!(kind(ground.locate(b"/gone/x", Links::Keep).await), FaultKind::NotFound);
+    assert_eq!(kind(ground.resolve(b"/gone", Links::Keep).await), FaultKind::NotFound);
+    assert_eq!(kind(ground.resolve(b"/gone/x", Links::Keep).await), FaultKind::NotFound);
     assert_eq!(kind(ground.get("/in/deep/hidden").await), FaultKind::NotFound);
 }
 
@@ -165,7 +165,7 @@ async fn no_link_leads_from_one_folder_into_another() {
     link(PathBuf::from("in/deep/hidden"), "homes/bob/to-hidden");
     link(scene.path("homes/bob/file"), "mapped/to-home");
     for path in ["/to-mapped", "/to-hidden", "/in/deep/to-home"] {
-        let located = ground.locate(path.as_bytes(), Links::Follow).await;
+        let located = ground.resolve(path.as_bytes(), Links::Follow).await;
         assert_eq!(kind(located), FaultKind::Failed, "{path}");
         assert_eq!(kind(ground.at(path).await.read_link().await), FaultKind::Failed, "{path}");
     }

@@ -74,7 +74,7 @@ async fn links_to_the_outside_lead_nowhere() {
             nothing_is_reached(&ground, path).await;
         }
         for path in ["/top/etc/passwd", "/parent/bob-private/secret", "/directory", "/top"] {
-            let fault = ground.locate(path.as_bytes(), Links::Follow).await.unwrap_err();
+            let fault = ground.resolve(path.as_bytes(), Links::Follow).await.unwrap_err();
             assert!(fault.kind() == FaultKind::Failed && !is_circle(&fault), "{path}: {fault}");
         }
         let link = ground.at("/absolute").await;
@@ -90,7 +90,7 @@ async fn a_sibling_with_a_longer_name_is_outside() {
     scene.link(scene.top.path().join("homes/bob-private"), "private");
     scene.link(scene.top.path().join("homes/bob"), "home");
     for ground in scene.grounds() {
-        assert_eq!(kind(ground.locate(b"/private/secret", Links::Keep).await), FaultKind::Failed);
+        assert_eq!(kind(ground.resolve(b"/private/secret", Links::Keep).await), FaultKind::Failed);
         assert!(ground.behind("/home").await.path().is_root());
     }
 }
@@ -150,7 +150,7 @@ async fn a_hostile_chain_of_links_ends_soon() {
         scene.link(format!("{long}/../l{}", number + 1), &format!("l{number}"));
     }
     for ground in scene.grounds() {
-        let located = ground.locate(b"/l0/x", Links::Follow).await;
+        let located = ground.resolve(b"/l0/x", Links::Follow).await;
         assert_eq!(kind(located), FaultKind::Failed);
     }
 }
@@ -190,8 +190,8 @@ async fn a_race_for_the_path_is_never_won() {
             0 => drop(ground.open("/swap/planted", NEW).await),
             1 => drop(act(ground, "/swap/secret", "/taken").await),
             2 => {
-                if let Ok(place) = ground.locate(b"/swap", Links::Follow).await
-                    && let Ok(mut listing) = place.list().await
+                if let Ok(resolved) = ground.resolve(b"/swap", Links::Follow).await
+                    && let Ok(mut listing) = resolved.list().await
                 {
                     let batch = listing.next(10).await.unwrap();
                     assert!(batch.iter().all(|(_, entry)| entry.size != 6), "{batch:?}");
@@ -214,10 +214,10 @@ async fn a_race_for_the_path_is_never_won() {
 
 /// Takes a file away and puts it back.
 async fn act(ground: &Ground, from: &str, to: &str) -> Result<(), ferryd_domain::Fault> {
-    let place = ground.locate(from.as_bytes(), Links::Keep).await?;
-    let target = ground.locate(to.as_bytes(), Links::Keep).await?;
-    place.rename(target.as_ref()).await?;
-    target.rename(place.as_ref()).await
+    let resolved = ground.resolve(from.as_bytes(), Links::Keep).await?;
+    let target = ground.resolve(to.as_bytes(), Links::Keep).await?;
+    resolved.rename(target.as_ref()).await?;
+    target.rename(resolved.as_ref()).await
 }
 
 mod model {
@@ -301,7 +301,7 @@ mod model {
             for root in [open(), open().without_openat2()].map(Arc::new) {
                 for raw in &paths {
                     let path = VirtualPath::parse(raw.as_bytes()).unwrap();
-                    let found = super::super::super::confine::locate(&root, &path, Links::Follow);
+                    let found = super::super::super::confine::resolve(&root, &path, Links::Follow);
                     let real = fs::canonicalize(home.join(&path.to_text()[1..]));
                     match (found, real) {
                         (Ok(found), Ok(real)) => {

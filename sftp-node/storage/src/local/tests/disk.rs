@@ -25,12 +25,12 @@ async fn special_files_are_listed_and_never_opened() {
     let _socket = std::os::unix::net::UnixListener::bind(directory.path().join("socket")).unwrap();
     let ground = ground(directory.path(), LocalOptions::default());
     for path in ["/fifo", "/socket"] {
-        let place = ground.at(path).await;
-        assert_eq!(place.stat().await.unwrap().kind, FileKind::Special);
-        assert_eq!(kind(place.open_read().await), FaultKind::Failed, "{path}");
+        let resolved = ground.at(path).await;
+        assert_eq!(resolved.stat().await.unwrap().kind, FileKind::Special);
+        assert_eq!(kind(resolved.open_read().await), FaultKind::Failed, "{path}");
         for mode in MODES {
             for read in [false, true] {
-                let opened = place.open_write(WriteHow { mode, read, ..NEW }).await;
+                let opened = resolved.open_write(WriteHow { mode, read, ..NEW }).await;
                 assert_eq!(kind(opened), FaultKind::Failed, "{path} {mode:?}");
             }
         }

@@ -9,24 +9,25 @@ use ferryd_domain::{Fault, RawPath, VirtualPath};
 use super::MountTable;
 use super::listing::MountedListing;
 use crate::{
-    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    LinkTarget, Listing, Metadata, ReadHandle, ResolvedPath, SetAttributes, Space, WriteHandle,
+    WriteHow,
 };
 
 /// A place and the mount that it lies in.
 #[derive(Debug)]
-pub(super) struct MountedPlace {
+pub(super) struct MountedResolvedPath {
     table: Arc<MountTable>,
     holder: usize,
     path: VirtualPath,
-    inner: Arc<dyn Place>,
+    inner: Arc<dyn ResolvedPath>,
 }
 
-impl MountedPlace {
+impl MountedResolvedPath {
     pub(super) fn new(
         table: Arc<MountTable>,
         holder: usize,
         path: VirtualPath,
-        inner: Arc<dyn Place>,
+        inner: Arc<dyn ResolvedPath>,
     ) -> Self {
         Self { table, holder, path, inner }
     }
@@ -41,17 +42,17 @@ impl MountedPlace {
         }
     }
 
-    fn inside<'place>(&self, place: &'place dyn Place) -> &'place dyn Place {
-        match place.as_any().downcast_ref::<Self>() {
+    fn inside<'a>(&self, resolved: &'a dyn ResolvedPath) -> &'a dyn ResolvedPath {
+        match resolved.as_any().downcast_ref::<Self>() {
             Some(mounted) => mounted.inner.as_ref(),
-            None => place,
+            None => resolved,
         }
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Place for MountedPlace {
+impl ResolvedPath for MountedResolvedPath {
     fn path(&self) -> &VirtualPath {
         &self.path
     }
@@ -89,7 +90,7 @@ impl Place for MountedPlace {
         self.inner.remove_directory().await
     }
 
-    async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn rename(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         self.inner.rename(self.inside(target)).await
     }
 
@@ -110,7 +111,7 @@ impl Place for MountedPlace {
         self.inner.make_symlink(&target).await
     }
 
-    async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn make_hard_link(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         self.inner.make_hard_link(self.inside(target)).await
     }
 

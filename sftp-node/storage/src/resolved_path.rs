@@ -14,7 +14,7 @@ use crate::{
 /// All operations act on the name as it is, links at it are not followed: what
 /// [`Links::Follow`](crate::Links::Follow) followed is followed already.
 #[async_trait]
-pub trait Place: fmt::Debug + Send + Sync + 'static {
+pub trait ResolvedPath: fmt::Debug + Send + Sync + 'static {
     /// Returns the path to this place after links: the one that policy must allow as well.
     fn path(&self) -> &VirtualPath;
 
@@ -62,7 +62,7 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound`, `IsADirectory` for a directory at the target, `Failed` across file systems.
-    async fn rename(&self, target: &dyn Place) -> Result<(), Fault>;
+    async fn rename(&self, target: &dyn ResolvedPath) -> Result<(), Fault>;
 
     /// Makes a directory with these permission bits before the umask.
     ///
@@ -80,7 +80,7 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `AlreadyExists`, `Unsupported`, `Failed` across file systems.
-    async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault>;
+    async fn make_hard_link(&self, target: &dyn ResolvedPath) -> Result<(), Fault>;
 
     /// Returns where the symbolic link here leads, as a client may know it: a relative target is
     /// the text of the link.

@@ -11,17 +11,17 @@ use super::reader::{OpenFile, Reader};
 use super::spot::Spot;
 use super::writer::Writer;
 use crate::{
-    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
-    WriteMode,
+    LinkTarget, Listing, Metadata, ReadHandle, ResolvedPath, SetAttributes, Space, WriteHandle,
+    WriteHow, WriteMode,
 };
 
 /// A place on a local disk.
 #[derive(Debug)]
-pub(super) struct LocalPlace {
+pub(super) struct LocalResolvedPath {
     spot: Spot,
 }
 
-impl LocalPlace {
+impl LocalResolvedPath {
     pub(super) fn new(spot: Spot) -> Self {
         Self { spot }
     }
@@ -42,7 +42,7 @@ impl LocalPlace {
         self.spot.root().lane().on_pool(move || work(&spot)).await
     }
 
-    fn own<'place>(&self, place: &'place dyn Place) -> Result<&'place Self, Fault> {
+    fn own<'place>(&self, place: &'place dyn ResolvedPath) -> Result<&'place Self, Fault> {
         place
             .as_any()
             .downcast_ref::<Self>()
@@ -51,7 +51,7 @@ impl LocalPlace {
 }
 
 #[async_trait]
-impl Place for LocalPlace {
+impl ResolvedPath for LocalResolvedPath {
     fn path(&self) -> &VirtualPath {
         self.spot.path()
     }
@@ -96,7 +96,7 @@ impl Place for LocalPlace {
         self.run(Spot::remove_directory).await
     }
 
-    async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn rename(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?.spot.clone();
         if !target.root().lane().asks_inline() || target.is_slow_to_free() {
             return self.pool(move |spot| spot.rename(&target)).await;
@@ -113,7 +113,7 @@ impl Place for LocalPlace {
         self.run(move |spot| spot.make_symlink(&target)).await
     }
 
-    async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn make_hard_link(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?.spot.clone();
         if !target.root().lane().asks_inline() {
             return self.pool(move |spot| spot.make_hard_link(&target)).await;

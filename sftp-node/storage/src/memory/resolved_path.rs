@@ -9,18 +9,19 @@ use ferryd_domain::{Fault, FaultKind, RawPath, VirtualPath};
 use super::handles::{MemoryListing, MemoryReader, MemoryWriter};
 use super::tree::{Content, Inode, SharedTree, TOP, Tree, fault};
 use crate::{
-    LinkTarget, Listing, Metadata, Place, ReadHandle, SetAttributes, Space, WriteHandle, WriteHow,
+    LinkTarget, Listing, Metadata, ReadHandle, ResolvedPath, SetAttributes, Space, WriteHandle,
+    WriteHow,
 };
 
 /// A name in a directory.
 #[derive(Debug)]
-pub(super) struct MemoryPlace {
+pub(super) struct MemoryResolvedPath {
     tree: SharedTree,
     parent: Inode,
     path: VirtualPath,
 }
 
-impl MemoryPlace {
+impl MemoryResolvedPath {
     pub(super) fn new(tree: SharedTree, parent: Inode, path: VirtualPath) -> Self {
         Self { tree, parent, path }
     }
@@ -47,17 +48,17 @@ impl MemoryPlace {
         tree.link(self.parent, name, inode)
     }
 
-    fn own<'place>(&self, place: &'place dyn Place) -> Result<&'place Self, Fault> {
+    fn own<'place>(&self, place: &'place dyn ResolvedPath) -> Result<&'place Self, Fault> {
         place
             .as_any()
             .downcast_ref::<Self>()
-            .filter(|place| place.tree.is_same(&self.tree))
+            .filter(|resolved| resolved.tree.is_same(&self.tree))
             .ok_or_else(|| Fault::failed("not on the same file system"))
     }
 }
 
 #[async_trait]
-impl Place for MemoryPlace {
+impl ResolvedPath for MemoryResolvedPath {
     fn path(&self) -> &VirtualPath {
         &self.path
     }
@@ -114,7 +115,7 @@ impl Place for MemoryPlace {
         tree.count_name(inode, false)
     }
 
-    async fn rename(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn rename(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?;
         let (name, target_name) = (self.name()?, target.name()?);
         let mut tree = self.tree.lock();
@@ -151,7 +152,7 @@ impl Place for MemoryPlace {
         self.make(Content::Link(target.clone()), 0o777)
     }
 
-    async fn make_hard_link(&self, target: &dyn Place) -> Result<(), Fault> {
+    async fn make_hard_link(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?;
         let name = target.name()?;
         let mut tree = self.tree.lock();
