@@ -7,6 +7,7 @@ mod attributes;
 mod confine;
 mod copy_range;
 mod cursor;
+mod dir_entry_at;
 mod disks;
 mod fault;
 mod gate;
@@ -16,7 +17,6 @@ mod ownership;
 mod reader;
 mod resolved_path;
 mod root;
-mod spot;
 mod stat;
 mod temporary;
 mod threads;
@@ -75,12 +75,15 @@ impl Storage for LocalStorage {
         path: &VirtualPath,
         links: Links,
     ) -> Result<Arc<dyn ResolvedPath>, Fault> {
-        let spot = if self.root.lane().asks_inline() {
-            spot::Spot::resolve(&self.root, path, links)?
+        let entry = if self.root.lane().asks_inline() {
+            dir_entry_at::DirEntryAt::resolve(&self.root, path, links)?
         } else {
             let (root, path) = (Arc::clone(&self.root), path.clone());
-            self.root.lane().on_pool(move || spot::Spot::resolve(&root, &path, links)).await?
+            self.root
+                .lane()
+                .on_pool(move || dir_entry_at::DirEntryAt::resolve(&root, &path, links))
+                .await?
         };
-        Ok(Arc::new(LocalResolvedPath::new(spot)))
+        Ok(Arc::new(LocalResolvedPath::new(entry)))
     }
 }

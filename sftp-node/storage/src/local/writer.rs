@@ -14,9 +14,9 @@ use ferryd_domain::{Fault, FaultKind};
 use rustix::io::Errno;
 
 use super::copy_range::{Step, copy_range};
+use super::dir_entry_at::DirEntryAt;
 use super::fault::fault;
 use super::reader::{OpenFile, Reader};
-use super::spot::Spot;
 use crate::handle::through_memory;
 use crate::{CopySource, Metadata, SetAttributes, WriteHandle, WriteHow};
 use upload::Upload;
@@ -35,8 +35,8 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens as `how` says. Blocks.
-    pub(super) fn open(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
-        let upload = Upload::start(spot, how)?;
+    pub(super) fn open(entry: &DirEntryAt, how: WriteHow) -> Result<Self, Fault> {
+        let upload = Upload::start(entry, how)?;
         let (readable, appends) = (how.read, how.append);
         Ok(Self { file: upload.file().clone(), upload: Arc::new(upload), readable, appends })
     }

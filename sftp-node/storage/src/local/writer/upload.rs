@@ -9,10 +9,10 @@ use rustix::io::Errno;
 
 use super::copy::copy;
 use crate::local::attributes;
+use crate::local::dir_entry_at::DirEntryAt;
 use crate::local::fault::{directory_for_writing, fault, not_regular};
 use crate::local::reader::OpenFile;
 use crate::local::root::process_umask_touches;
-use crate::local::spot::Spot;
 use crate::local::stat::{CAREFUL, metadata, regular};
 use crate::local::temporary::{mark_in_use, temporary_name};
 use crate::{SetAttributes, WriteHow, WriteMode};
@@ -23,7 +23,7 @@ const ATTEMPTS: u32 = 16;
 /// An upload into a spot.
 #[derive(Debug)]
 pub(super) struct Upload {
-    spot: Spot,
+    entry: DirEntryAt,
     how: WriteHow,
     file: OpenFile,
     /// Name of the temporary file; `None` when it goes straight into the target.
@@ -41,44 +41,44 @@ struct Progress {
 
 impl Upload {
     /// Opens the file that takes the bytes.
-    pub(super) fn start(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
-        if spot.path().is_root() {
+    pub(super) fn start(entry: &DirEntryAt, how: WriteHow) -> Result<Self, Fault> {
+        if entry.path().is_root() {
             return Err(directory_for_writing());
         }
         match how.mode {
-            WriteMode::Direct => Self::in_place(spot, how),
+            WriteMode::Direct => Self::in_place(entry, how),
             WriteMode::Atomic | WriteMode::AtomicKeepPart if how.append => {
-                Self::appending(spot, how)
+                Self::appending(entry, how)
             }
-            WriteMode::Atomic | WriteMode::AtomicKeepPart => Self::beside(spot, how),
+            WriteMode::Atomic | WriteMode::AtomicKeepPart => Self::beside(entry, how),
         }
     }
 
     fn new(
-        spot: &Spot,
+        entry: &DirEntryAt,
         how: WriteHow,
         file: OwnedFd,
         temporary: Option<Vec<u8>>,
         replaced: Option<u64>,
     ) -> Self {
-        let file = OpenFile::new(file, spot.root().clone());
-        Self { spot: spot.clone(), how, file, temporary, replaced, progress: Mutex::default() }
+        let file = OpenFile::new(file, entry.root().clone());
+        Self { entry: entry.clone(), how, file, temporary, replaced, progress: Mutex::default() }
     }
 
     /// Opens the target itself.
-    fn in_place(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+    fn in_place(entry: &DirEntryAt, how: WriteHow) -> Result<Self, Fault> {
         for _ in 0..ATTEMPTS {
             if !how.exclusive {
-                match spot.open(access(how)) {
-                    Ok(file) => return Self::over(spot, how, file),
+                match entry.open(access(how)) {
+                    Ok(file) => return Self::over(entry, how, file),
                     Err(Errno::NOENT) if how.create => {}
                     Err(errno) => return Err(open_fault(errno)),
                 }
             }
-            match create(spot, spot.name(), access(how), spot.root().masked(how.permissions)) {
+            match create(entry, entry.name(), access(how), entry.root().masked(how.permissions)) {
                 Ok(file) => {
-                    spot.root().owner().give_file(&file);
-                    return Ok(Self::new(spot, how, file, None, None));
+                    entry.root().owner().give_file(&file);
+                    return Ok(Self::new(entry, how, file, None, None));
                 }
                 Err(Errno::EXIST) if !how.exclusive => {}
                 Err(errno) => return Err(open_fault(errno)),
@@ -89,43 +89,43 @@ impl Upload {
 
     /// Opens the target itself when it exists. A missing one is made beside it and may not replace
     /// what has come there meanwhile.
-    fn appending(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
+    fn appending(entry: &DirEntryAt, how: WriteHow) -> Result<Self, Fault> {
         if !how.exclusive {
-            match Self::in_place(spot, WriteHow { create: false, ..how }) {
+            match Self::in_place(entry, WriteHow { create: false, ..how }) {
                 Err(fault) if fault.kind() == FaultKind::NotFound && how.create => {}
                 opened => return opened,
             }
         }
-        Self::beside(spot, WriteHow { exclusive: true, ..how })
+        Self::beside(entry, WriteHow { exclusive: true, ..how })
     }
 
-    fn over(spot: &Spot, how: WriteHow, file: OwnedFd) -> Result<Self, Fault> {
+    fn over(entry: &DirEntryAt, how: WriteHow, file: OwnedFd) -> Result<Self, Fault> {
         let stat = regular(&file)?;
-        spot.root().owner().give_file(&file);
+        entry.root().owner().give_file(&file);
         if how.truncate {
             rustix::io::retry_on_intr(|| rustix::fs::ftruncate(&file, 0)).map_err(fault)?;
         }
-        Ok(Self::new(spot, how, file, None, Some(size(&stat))))
+        Ok(Self::new(entry, how, file, None, Some(size(&stat))))
     }
 
     /// Opens a temporary file beside the target.
-    fn beside(spot: &Spot, how: WriteHow) -> Result<Self, Fault> {
-        let old = old_file(spot, how)?;
+    fn beside(entry: &DirEntryAt, how: WriteHow) -> Result<Self, Fault> {
+        let old = old_file(entry, how)?;
         let mode = match &old {
             Some(old) => Mode::from_raw_mode(old.st_mode & 0o777),
-            None => spot.root().masked(how.permissions),
+            None => entry.root().masked(how.permissions),
         };
-        let name = temporary_name(spot.name());
-        let file = create(spot, &name, access(how), mode).map_err(fault)?;
+        let name = temporary_name(entry.name());
+        let file = create(entry, &name, access(how), mode).map_err(fault)?;
         mark_in_use(&file);
-        let owner = spot.root().owner();
+        let owner = entry.root().owner();
         old.as_ref().map_or(owner, |old| owner.or_of(old.st_uid, old.st_gid)).give_file(&file);
         // From here on the temporary file is removed when anything fails: by the drop.
         let replaced = old.as_ref().map(size);
-        let upload = Self::new(spot, how, file, Some(name), replaced);
+        let upload = Self::new(entry, how, file, Some(name), replaced);
         if old.is_some()
             && !how.truncate
-            && let Err(error) = upload.take_over_old_bytes(spot)
+            && let Err(error) = upload.take_over_old_bytes(entry)
         {
             return upload.discard().and(Err(error));
         }
@@ -133,8 +133,8 @@ impl Upload {
     }
 
     /// The times come with the bytes: a file that is opened and not written keeps its own.
-    fn take_over_old_bytes(&self, spot: &Spot) -> Result<(), Fault> {
-        let source = spot.open_read()?;
+    fn take_over_old_bytes(&self, entry: &DirEntryAt) -> Result<(), Fault> {
+        let source = entry.open_read()?;
         let old = rustix::fs::fstat(&source).map_err(fault)?;
         copy(&source, self.file.descriptor())?;
         if let Err(error) = rustix::fs::futimens(&self.file, &attributes::times_of(&old)) {
@@ -209,7 +209,7 @@ impl Upload {
     fn publish(&self) -> Result<(), Fault> {
         let Some(temporary) = &self.temporary else { return Ok(()) };
         self.check_temporary(temporary)?;
-        let (directory, name) = (self.spot.directory(), self.spot.name());
+        let (directory, name) = (self.entry.directory(), self.entry.name());
         if self.how.exclusive {
             let flags = RenameFlags::NOREPLACE;
             match rustix::fs::renameat_with(directory, temporary.as_slice(), directory, name, flags)
@@ -224,7 +224,7 @@ impl Upload {
     /// Another session of the account can do what it likes with the name meanwhile.
     fn check_temporary(&self, temporary: &[u8]) -> Result<(), Fault> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let named = rustix::fs::statat(self.spot.directory(), temporary, flags).map_err(fault)?;
+        let named = rustix::fs::statat(self.entry.directory(), temporary, flags).map_err(fault)?;
         let open = rustix::fs::fstat(&self.file).map_err(fault)?;
         if (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino) {
             Ok(())
@@ -235,7 +235,7 @@ impl Upload {
 
     fn remove_temporary(&self) {
         let Some(temporary) = &self.temporary else { return };
-        let directory = self.spot.directory();
+        let directory = self.entry.directory();
         match rustix::fs::unlinkat(directory, temporary.as_slice(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => tracing::warn!(%error, "a temporary upload file could not be removed"),
@@ -254,8 +254,8 @@ impl Drop for Upload {
 }
 
 /// Looks at what the upload will replace.
-fn old_file(spot: &Spot, how: WriteHow) -> Result<Option<Stat>, Fault> {
-    match spot.raw_stat() {
+fn old_file(entry: &DirEntryAt, how: WriteHow) -> Result<Option<Stat>, Fault> {
+    match entry.raw_stat() {
         Ok(stat) => match metadata(&stat).kind {
             crate::FileKind::Directory => Err(directory_for_writing()),
             crate::FileKind::Symlink | crate::FileKind::Special => Err(not_regular()),
@@ -273,9 +273,14 @@ fn access(how: WriteHow) -> OFlags {
 }
 
 /// Makes a file that was not there, with exactly this mode.
-fn create(spot: &Spot, name: &[u8], access: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+fn create(
+    entry: &DirEntryAt,
+    name: &[u8],
+    access: OFlags,
+    mode: Mode,
+) -> rustix::io::Result<OwnedFd> {
     let flags = access | CAREFUL | OFlags::CREATE | OFlags::EXCL;
-    let file = rustix::fs::openat(spot.directory(), name, flags, mode)?;
+    let file = rustix::fs::openat(entry.directory(), name, flags, mode)?;
     if process_umask_touches(mode) {
         rustix::fs::fchmod(&file, mode)?;
     }

@@ -21,13 +21,13 @@ const LARGE: i64 = 16 * 1024 * 1024;
 
 /// A name in a held directory.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
+pub(super) struct DirEntryAt {
     root: Arc<Root>,
     parent: Parent,
     path: VirtualPath,
 }
 
-impl Spot {
+impl DirEntryAt {
     /// Finds the spot that a path names.
     pub(super) fn resolve(
         root: &Arc<Root>,
