@@ -11,7 +11,7 @@ use ferryd_domain::Fault;
 use crate::budget::Budget;
 use crate::config::SftpdConfig;
 use crate::files::context::FilesContext;
-use crate::files::tally::Tallies;
+use crate::files::open_files::OpenFileTables;
 use crate::files::throttle::Throttles;
 use crate::hosted::Hosted;
 use crate::ids::Ids;
@@ -89,7 +89,7 @@ impl NodeContext {
             control: Arc::clone(&control),
             outbox,
             throttles: Throttles::default(),
-            tallies: Tallies::default(),
+            open_files: OpenFileTables::default(),
             sweep: Sweep::start(),
             ids: Arc::clone(&ids),
         };

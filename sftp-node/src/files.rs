@@ -17,12 +17,12 @@ mod filters;
 mod list;
 mod make;
 mod names;
+pub(crate) mod open_files;
 mod permit;
 mod quota;
 mod read;
 mod spare_room;
 mod stat;
-pub(crate) mod tally;
 pub(crate) mod throttle;
 mod visible;
 mod write;
@@ -41,9 +41,9 @@ use crate::transfers::Transfers;
 use audit::Audit;
 use context::FilesContext;
 use failures::Failures;
+use open_files::OpenFileTable;
 use permit::Permit;
 use spare_room::SpareRoom;
-use tally::Tally;
 use throttle::UserThrottle;
 use visible::Written;
 
@@ -69,7 +69,7 @@ struct Shared {
     connection: ConnectionId,
     transfers: Arc<Transfers>,
     throttle: Arc<UserThrottle>,
-    tally: Arc<Tally>,
+    open_files: Arc<OpenFileTable>,
     pace: Pace,
     spare_room: Arc<SpareRoom>,
     failures: Failures,
@@ -121,7 +121,7 @@ impl UserFiles {
             storage,
             policy: AccessPolicy::of(account),
             throttle: context.throttles.of(account),
-            tally: context.tallies.of(&account.username),
+            open_files: context.open_files.of(&account.username),
             pace: Pace::default(),
             spare_room: Arc::default(),
             written: Written::default(),

@@ -7,7 +7,7 @@ use ferryd_storage::{Links, ResolvedPath, SetAttributes};
 use ferryd_telemetry::records::CommandSender;
 
 use super::audit::Command;
-use super::tally::Delta;
+use super::open_files::UsageDelta;
 use super::{Download, Upload, UserFiles};
 
 impl UserFiles {
@@ -109,14 +109,14 @@ impl UserFiles {
         &self,
         resolved: &dyn ResolvedPath,
         set: SetAttributes,
-    ) -> Result<(Result<(), Fault>, Delta), Fault> {
-        let mut open = self.shared.tally.lock().await;
+    ) -> Result<(Result<(), Fault>, UsageDelta), Fault> {
+        let mut open = self.shared.open_files.lock().await;
         let before = resolved.stat().await?;
         let result = resolved.set_attributes(set).await;
         let Ok(after) = resolved.stat().await else {
-            return Ok((result, Delta::default().doubted()));
+            return Ok((result, UsageDelta::default().doubted()));
         };
-        let plain = Delta::resized(before.size, after.size, after.links);
+        let plain = UsageDelta::resized(before.size, after.size, after.links);
         let delta = match open.measure(&after) {
             Some(delta) => delta,
             None if after.file_id == before.file_id => plain,

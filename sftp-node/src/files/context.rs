@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ferryd_control_plane::{ControlPlane, TransferId};
 
-use super::tally::Tallies;
+use super::open_files::OpenFileTables;
 use super::throttle::Throttles;
 use crate::config::SftpdConfig;
 use crate::ids::Ids;
@@ -23,7 +23,7 @@ pub(crate) struct FilesContext {
     /// Bandwidth of accounts, over all their sessions on this node.
     pub throttles: Throttles,
     /// What files that are being written amount to, over all sessions of an account on this node.
-    pub tallies: Tallies,
+    pub open_files: OpenFileTables,
     /// Removes what earlier runs left behind.
     pub sweep: Sweep,
     /// Ids of transfers and events.

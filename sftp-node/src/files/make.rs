@@ -6,8 +6,8 @@ use ferryd_telemetry::records::CommandSender;
 
 use super::UserFiles;
 use super::audit::Command;
+use super::open_files::UsageDelta;
 use super::permit::Permit;
-use super::tally::Delta;
 
 /// Mode of a new directory before the umask, when the client sends none.
 const DIRECTORY_MODE: u32 = 0o777;
@@ -47,7 +47,7 @@ impl UserFiles {
         let permit = self.permit(Operation::MakeLink, &link)?;
         // The directory must not be renamed to where another filter holds meanwhile.
         let names = match self.shared.policy.has_filters() {
-            true => Some(self.shared.tally.lock().await),
+            true => Some(self.shared.open_files.lock().await),
             false => None,
         };
         let resolved = self.resolve(&permit, Links::Keep).await?;
@@ -111,15 +111,15 @@ impl UserFiles {
         source: &dyn ResolvedPath,
         making: &Permit,
         target: &dyn ResolvedPath,
-    ) -> Result<Delta, Fault> {
-        let mut open = self.shared.tally.lock().await;
+    ) -> Result<UsageDelta, Fault> {
+        let mut open = self.shared.open_files.lock().await;
         let again = self.place_again(making, Links::Keep).await?;
         let target = again.as_deref().unwrap_or(target);
         self.permit_at(Operation::Upload, making.path(), target)?;
         source.make_hard_link(target).await?;
         match target.stat().await {
             Ok(metadata) => Ok(open.link(&metadata)),
-            Err(_) => Ok(Delta::default().doubted()),
+            Err(_) => Ok(UsageDelta::default().doubted()),
         }
     }
 }

@@ -15,7 +15,7 @@ impl UserFiles {
         let permit = self.permit(Operation::RemoveFile, &path)?;
         let resolved = self.resolve(&permit, Links::Keep).await?;
         let (metadata, delta) = {
-            let mut open = self.shared.tally.lock().await;
+            let mut open = self.shared.open_files.lock().await;
             let metadata = resolved.stat().await?;
             self.refuse_link_outside(&path, &metadata).await?;
             if metadata.is_directory() {
@@ -51,7 +51,7 @@ impl UserFiles {
         )?;
         let source = self.shared.storage.resolve(&from, Links::Keep).await?;
         let (target, delta) = {
-            let mut open = self.shared.tally.lock().await;
+            let mut open = self.shared.open_files.lock().await;
             let moved = source.stat().await?;
             self.refuse_link_outside(&from, &moved).await?;
             let (target, replaced) =

@@ -6,8 +6,8 @@ use ferryd_storage::Space;
 use tokio::time::Instant;
 
 use super::UserFiles;
+use super::open_files::UsageDelta;
 use super::spare_room::Spare;
-use super::tally::Delta;
 
 /// Room is asked for in steps that grow with the transfer, up to this many bytes. What a transfer
 /// may hold back from others is one step, and no more than that can stored bytes pass a limit: when
@@ -80,10 +80,10 @@ impl UserFiles {
 
     /// A change of nothing, which ends the grants of a transfer.
     fn end_of(&self, transfer: &TransferId) -> UsageChange {
-        self.change(transfer.clone(), Delta::default())
+        self.change(transfer.clone(), UsageDelta::default())
     }
 
-    fn change(&self, transfer: TransferId, delta: Delta) -> UsageChange {
+    fn change(&self, transfer: TransferId, delta: UsageDelta) -> UsageChange {
         UsageChange {
             transfer,
             username: self.shared.account.username.clone(),
@@ -128,7 +128,7 @@ impl UserFiles {
     }
 
     /// Accounts a change of names or sizes that needed no room.
-    pub(super) async fn account_for(&self, delta: Delta) {
+    pub(super) async fn account_for(&self, delta: UsageDelta) {
         self.room().settle(delta).await;
     }
 
@@ -230,13 +230,13 @@ impl Room {
 
     /// Accounts what has changed and gives back what was not used. Nobody waits for a change of
     /// nothing; it is told because the control plane looks after accounts that several nodes change.
-    pub async fn settle(&mut self, delta: Delta) {
+    pub async fn settle(&mut self, delta: UsageDelta) {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         let shared = &self.files.shared;
         let outbox = &shared.context.outbox;
         let change = self.files.change(self.transfer.clone(), delta);
         match held {
-            Held::Nothing if delta == Delta::default() => outbox.gather(change),
+            Held::Nothing if delta == UsageDelta::default() => outbox.gather(change),
             Held::Nothing if outbox.gathers(&shared.pace) => outbox.gather(change),
             Held::Nothing => outbox.change_usage(change).await,
             Held::Something => {
@@ -249,7 +249,7 @@ impl Room {
     }
 
     /// Returns what another upload could use of the grant once this one has changed so much.
-    fn left_after(&self, delta: Delta) -> Option<Spare> {
+    fn left_after(&self, delta: UsageDelta) -> Option<Spare> {
         let spare = Spare {
             transfer: self.transfer.clone(),
             bytes: less(self.granted, delta.size),
@@ -260,7 +260,7 @@ impl Room {
     }
 
     /// Accounts under an id of its own, so that the grant goes on.
-    fn hand_on(&self, spare: Spare, delta: Delta) {
+    fn hand_on(&self, spare: Spare, delta: UsageDelta) {
         let shared = &self.files.shared;
         let change = self.files.change(shared.context.new_transfer(), delta);
         shared.context.outbox.gather(change);

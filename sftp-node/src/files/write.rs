@@ -17,9 +17,9 @@ use ferryd_storage::{
 use parking_lot::Mutex;
 
 use super::audit::Act;
+use super::open_files::{OpenFiles, UsageDelta};
 use super::permit::Permit;
 use super::quota::Room;
-use super::tally::{Delta, Open};
 use super::throttle::Bucket;
 use super::{UserFiles, Visible};
 use crate::transfers::TransferGuard;
@@ -118,7 +118,7 @@ impl UserFiles {
                 Ok(self.upload(started, resolved, path.clone(), flags, room))
             }
             Err(fault) => {
-                room.settle(Delta::default()).await;
+                room.settle(UsageDelta::default()).await;
                 Err(fault)
             }
         }
@@ -132,7 +132,7 @@ impl UserFiles {
         resolved: &Arc<dyn ResolvedPath>,
         how: WriteHow,
     ) -> Result<(Started, Arc<dyn ResolvedPath>), Fault> {
-        let mut open = self.shared.tally.lock().await;
+        let mut open = self.shared.open_files.lock().await;
         let again = self.place_again(permit, links).await?;
         let resolved = again.unwrap_or_else(|| Arc::clone(resolved));
         if !how.exclusive {
@@ -143,7 +143,7 @@ impl UserFiles {
     }
 
     async fn start_at(
-        open: &mut Open,
+        open: &mut OpenFiles,
         resolved: &dyn ResolvedPath,
         how: WriteHow,
     ) -> Result<Started, Fault> {
@@ -241,7 +241,7 @@ struct Started {
 }
 
 async fn note(
-    open: &mut Open,
+    open: &mut OpenFiles,
     handle: &dyn WriteHandle,
 ) -> Result<(Option<FileId>, Arc<AtomicU64>), Fault> {
     let file_id = handle.stat().await?.file_id;

@@ -11,7 +11,7 @@ use ferryd_storage::{CopySource, WriteHow, WriteMode};
 use super::pieces::{length_of, split_front};
 use super::{Started, Upload};
 use crate::files::UserFiles;
-use crate::files::tally::Delta;
+use crate::files::open_files::UsageDelta;
 
 /// Bytes that are copied to the end of another file at once.
 const STEP: u64 = 1 << 20;
@@ -78,11 +78,11 @@ impl Upload {
 
     /// Puts what this upload holds beside its target behind the file that has come there since its
     /// start, and gives its own file up. Returns the change and the size that the file has then.
-    pub(super) async fn join_target(&self) -> Result<(Delta, u64), Fault> {
+    pub(super) async fn join_target(&self) -> Result<(UsageDelta, u64), Fault> {
         self.files.permit(Operation::Overwrite, &self.path)?;
         self.files.permit_at(Operation::Overwrite, &self.path, self.resolved())?;
         let target = {
-            let mut open = self.files.shared.tally.lock().await;
+            let mut open = self.files.shared.open_files.lock().await;
             UserFiles::start_at(&mut open, self.resolved(), END_OF_TARGET).await?
         };
         let copied = self.copy_to_end_of(&target).await;
@@ -106,8 +106,8 @@ impl Upload {
         Ok(())
     }
 
-    async fn measure_end(&self, target: &Started) -> Result<(Delta, u64), Fault> {
-        let mut open = self.files.shared.tally.lock().await;
+    async fn measure_end(&self, target: &Started) -> Result<(UsageDelta, u64), Fault> {
+        let mut open = self.files.shared.open_files.lock().await;
         let finished = target.handle.finish().await;
         let metadata = target.handle.stat().await;
         let delta =

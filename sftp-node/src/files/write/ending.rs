@@ -9,8 +9,8 @@ use ferryd_storage::{FileId, Metadata, SetAttributes, WriteMode};
 
 use super::Upload;
 use crate::files::audit::FinishedTransfer;
+use crate::files::open_files::{OpenFiles, UsageDelta};
 use crate::files::read::CUT;
-use crate::files::tally::{Delta, Open};
 
 /// Tries to end while other sessions change what is replaced.
 const ATTEMPTS: u32 = 8;
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 8;
 /// What an upload has left behind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Left {
-    delta: Delta,
+    delta: UsageDelta,
     /// Size of the file, when there is one.
     size: Option<u64>,
 }
@@ -26,7 +26,7 @@ struct Left {
 impl Left {
     /// What cannot be looked at.
     fn unknown() -> Self {
-        Self { delta: Delta::default().doubted(), size: None }
+        Self { delta: UsageDelta::default().doubted(), size: None }
     }
 }
 
@@ -67,7 +67,7 @@ impl Upload {
 
     async fn put_in_place(&self) -> Result<Left, Fault> {
         if let Some(file_id) = self.in_place {
-            let mut open = self.files.shared.tally.lock().await;
+            let mut open = self.files.shared.open_files.lock().await;
             self.handle.finish().await?;
             let metadata = self.handle.stat().await?;
             let delta = open.measure(&metadata).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Upload {
         let size = self.handle.stat().await?.size;
         for _ in 0..ATTEMPTS {
             self.make_room_to_replace(size).await?;
-            let mut open = self.files.shared.tally.lock().await;
+            let mut open = self.files.shared.open_files.lock().await;
             let old = self.target().await?;
             if self.appends() && old.is_some() {
                 drop(open);
@@ -134,7 +134,7 @@ impl Upload {
 
     /// Leaves what was written in place, and counts it.
     async fn leave_in_place(&self, file_id: FileId) -> Left {
-        let mut open = self.files.shared.tally.lock().await;
+        let mut open = self.files.shared.open_files.lock().await;
         // An end that was refused at the close is over already.
         if let Err(fault) = self.handle.abort().await {
             tracing::debug!(sender = "sftpd", path = %self.path, error = %fault, "upload had ended");
@@ -164,7 +164,7 @@ impl Upload {
             // Refused, nothing is kept below.
             let _ = self.make_room_for_name(None).await;
         }
-        let mut open = self.files.shared.tally.lock().await;
+        let mut open = self.files.shared.open_files.lock().await;
         let kept = if keeps { self.part_that_fits().await } else { None };
         let ended = match kept {
             Some(_) => self.handle.abort().await,
@@ -214,7 +214,7 @@ impl Upload {
 }
 
 /// Counts a file that has come to its place instead of another one.
-fn published(open: &mut Open, size: u64, old: Option<&Metadata>) -> Left {
+fn published(open: &mut OpenFiles, size: u64, old: Option<&Metadata>) -> Left {
     let replaced = old.map(|old| open.remove(old)).unwrap_or_default();
-    Left { delta: Delta::came(size).and(replaced), size: Some(size) }
+    Left { delta: UsageDelta::came(size).and(replaced), size: Some(size) }
 }

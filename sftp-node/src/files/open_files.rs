@@ -14,28 +14,28 @@ use tokio::sync::MutexGuard;
 
 /// The tallies of all accounts with a session.
 #[derive(Debug, Default)]
-pub(crate) struct Tallies(SharedValues<Username, Tally>);
+pub(crate) struct OpenFileTables(SharedValues<Username, OpenFileTable>);
 
-impl Tallies {
+impl OpenFileTables {
     /// Returns the tally that the sessions of an account share.
-    pub fn of(&self, username: &Username) -> Arc<Tally> {
-        self.0.get(username, Tally::default)
+    pub fn of(&self, username: &Username) -> Arc<OpenFileTable> {
+        self.0.get(username, OpenFileTable::default)
     }
 }
 
 /// Files of one account that are written in place.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(tokio::sync::Mutex<Open>);
+pub(crate) struct OpenFileTable(tokio::sync::Mutex<OpenFiles>);
 
 /// What a change of names did to the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Delta {
+pub(super) struct UsageDelta {
     pub size: i64,
     pub files: i64,
     pub certainty: Certainty,
 }
 
-impl Delta {
+impl UsageDelta {
     /// Returns both together.
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -69,10 +69,10 @@ impl Delta {
 
 /// The files that are open, by what the disk calls them.
 #[derive(Debug, Default)]
-pub(super) struct Open(HashMap<FileId, Writing>);
+pub(super) struct OpenFiles(HashMap<FileId, OpenFile>);
 
 #[derive(Debug)]
-struct Writing {
+struct OpenFile {
     /// Bytes of it that are in the counters.
     counted: Arc<AtomicU64>,
     /// Whether the file itself is in them.
@@ -84,74 +84,75 @@ struct Writing {
     uploads: usize,
 }
 
-impl Tally {
+impl OpenFileTable {
     /// Waits for the turn to change names and counters.
-    pub(super) async fn lock(&self) -> MutexGuard<'_, Open> {
+    pub(super) async fn lock(&self) -> MutexGuard<'_, OpenFiles> {
         self.0.lock().await
     }
 }
 
-impl Open {
+impl OpenFiles {
     /// Notes an upload that writes in place; `replaced` is the size before it, `None` for a new
     /// file. Returns the bytes that are in the counters, now and later.
     pub fn start(&mut self, file_id: FileId, replaced: Option<u64>) -> Arc<AtomicU64> {
-        let writing = self.0.entry(file_id).or_insert_with(|| Writing {
+        let open_file = self.0.entry(file_id).or_insert_with(|| OpenFile {
             counted: Arc::new(AtomicU64::new(replaced.unwrap_or(0))),
             file: replaced.is_some(),
             gone: false,
             linked: false,
             uploads: 0,
         });
-        writing.uploads += 1;
-        Arc::clone(&writing.counted)
+        open_file.uploads += 1;
+        Arc::clone(&open_file.counted)
     }
 
     /// Notes the size of a file; returns what that changes, `None` for one that nobody writes.
-    pub fn measure(&mut self, metadata: &Metadata) -> Option<Delta> {
-        let writing = self.0.get_mut(&metadata.file_id)?;
-        if writing.gone {
-            return Some(Delta::default());
+    pub fn measure(&mut self, metadata: &Metadata) -> Option<UsageDelta> {
+        let open_file = self.0.get_mut(&metadata.file_id)?;
+        if open_file.gone {
+            return Some(UsageDelta::default());
         }
-        let files = i64::from(!std::mem::replace(&mut writing.file, true));
-        let counted = writing.counted.swap(metadata.size, Ordering::AcqRel);
-        let delta = Delta { files, ..Delta::resized(counted, metadata.size, metadata.links) };
+        let files = i64::from(!std::mem::replace(&mut open_file.file, true));
+        let counted = open_file.counted.swap(metadata.size, Ordering::AcqRel);
+        let delta =
+            UsageDelta { files, ..UsageDelta::resized(counted, metadata.size, metadata.links) };
         // Removed, but not here: another node did it and knew nothing of the upload.
-        let unknown = metadata.links == 0 || writing.linked;
+        let unknown = metadata.links == 0 || open_file.linked;
         Some(if unknown { delta.doubted() } else { delta })
     }
 
     /// Notes that a file got another name; returns what that changes.
-    pub fn link(&mut self, metadata: &Metadata) -> Delta {
-        let came = Delta::came(metadata.size);
-        let Some(writing) = self.0.get_mut(&metadata.file_id) else { return came };
-        writing.linked = true;
+    pub fn link(&mut self, metadata: &Metadata) -> UsageDelta {
+        let came = UsageDelta::came(metadata.size);
+        let Some(open_file) = self.0.get_mut(&metadata.file_id) else { return came };
+        open_file.linked = true;
         came.doubted()
     }
 
     /// Notes the end of an upload.
     pub fn end(&mut self, file_id: FileId) {
-        let Some(writing) = self.0.get_mut(&file_id) else { return };
-        writing.uploads = writing.uploads.saturating_sub(1);
-        if writing.uploads == 0 {
+        let Some(open_file) = self.0.get_mut(&file_id) else { return };
+        open_file.uploads = open_file.uploads.saturating_sub(1);
+        if open_file.uploads == 0 {
             self.0.remove(&file_id);
         }
     }
 
     /// Notes that a name of a file was removed or replaced; returns what that changes.
-    pub fn remove(&mut self, metadata: &Metadata) -> Delta {
+    pub fn remove(&mut self, metadata: &Metadata) -> UsageDelta {
         if !metadata.is_file() {
-            return Delta::default();
+            return UsageDelta::default();
         }
         match self.0.get_mut(&metadata.file_id) {
-            Some(writing) if metadata.links <= 1 => {
-                writing.gone = true;
-                let size = writing.counted.swap(0, Ordering::AcqRel);
-                let files = -i64::from(std::mem::replace(&mut writing.file, false));
-                Delta { size: difference(size, 0), files, ..Delta::default() }
+            Some(open_file) if metadata.links <= 1 => {
+                open_file.gone = true;
+                let size = open_file.counted.swap(0, Ordering::AcqRel);
+                let files = -i64::from(std::mem::replace(&mut open_file.file, false));
+                UsageDelta { size: difference(size, 0), files, ..UsageDelta::default() }
             }
             // Its other name goes on growing, and what was counted of this one is not known.
-            Some(_) => Delta::went(metadata.size).doubted(),
-            None => Delta::went(metadata.size),
+            Some(_) => UsageDelta::went(metadata.size).doubted(),
+            None => UsageDelta::went(metadata.size),
         }
     }
 }
@@ -186,18 +187,18 @@ mod tests {
 
     #[test]
     fn two_uploads_into_one_file_count_it_once() {
-        let mut open = Open::default();
+        let mut open = OpenFiles::default();
         open.start(FILE, None);
         let counted = open.start(FILE, Some(100));
         assert_eq!(
             open.measure(&metadata(50)),
-            Some(Delta { size: 50, files: 1, ..Delta::default() })
+            Some(UsageDelta { size: 50, files: 1, ..UsageDelta::default() })
         );
         open.end(FILE);
         assert_eq!(counted.load(Ordering::Acquire), 50);
         assert_eq!(
             open.measure(&metadata(80)),
-            Some(Delta { size: 30, files: 0, ..Delta::default() })
+            Some(UsageDelta { size: 30, files: 0, ..UsageDelta::default() })
         );
         open.end(FILE);
         assert_eq!(open.measure(&metadata(80)), None);
@@ -205,33 +206,36 @@ mod tests {
 
     #[test]
     fn a_file_that_is_removed_while_it_is_written_counts_nothing() {
-        let mut open = Open::default();
+        let mut open = OpenFiles::default();
         open.start(FILE, Some(100));
-        assert_eq!(open.remove(&metadata(40)), Delta { size: -100, files: -1, ..Delta::default() });
-        assert_eq!(open.measure(&metadata(500)), Some(Delta::default()));
+        assert_eq!(
+            open.remove(&metadata(40)),
+            UsageDelta { size: -100, files: -1, ..UsageDelta::default() }
+        );
+        assert_eq!(open.measure(&metadata(500)), Some(UsageDelta::default()));
         open.end(FILE);
         open.start(FILE, None);
-        assert_eq!(open.remove(&metadata(40)), Delta::default(), "it was never counted");
+        assert_eq!(open.remove(&metadata(40)), UsageDelta::default(), "it was never counted");
     }
 
     #[test]
     fn a_file_of_two_names_that_is_written_is_in_doubt() {
         let linked = |size| Metadata { links: 2, ..metadata(size) };
-        let mut open = Open::default();
+        let mut open = OpenFiles::default();
         open.start(FILE, Some(100));
-        assert_eq!(open.remove(&linked(40)), Delta::went(40).doubted());
-        assert_eq!(open.measure(&linked(100)), Some(Delta::default()), "nothing has changed");
+        assert_eq!(open.remove(&linked(40)), UsageDelta::went(40).doubted());
+        assert_eq!(open.measure(&linked(100)), Some(UsageDelta::default()), "nothing has changed");
         let grown = open.measure(&linked(130)).unwrap();
         assert_eq!((grown.size, grown.certainty), (30, Certainty::Doubtful));
-        assert_eq!(Open::default().remove(&linked(40)), Delta::went(40));
+        assert_eq!(OpenFiles::default().remove(&linked(40)), UsageDelta::went(40));
     }
 
     #[test]
     fn a_file_that_gets_a_name_while_it_is_written_is_in_doubt() {
-        let mut open = Open::default();
-        assert_eq!(open.link(&metadata(40)), Delta::came(40));
+        let mut open = OpenFiles::default();
+        assert_eq!(open.link(&metadata(40)), UsageDelta::came(40));
         open.start(FILE, None);
-        assert_eq!(open.link(&metadata(40)), Delta::came(40).doubted());
+        assert_eq!(open.link(&metadata(40)), UsageDelta::came(40).doubted());
         let cut = open.measure(&Metadata { links: 2, ..metadata(0) }).unwrap();
         assert_eq!((cut.size, cut.certainty), (0, Certainty::Doubtful), "40 are still counted");
     }
@@ -239,17 +243,17 @@ mod tests {
     #[test]
     fn a_file_that_nobody_writes_goes_with_its_bytes() {
         assert_eq!(
-            Open::default().remove(&metadata(40)),
-            Delta { size: -40, files: -1, ..Delta::default() }
+            OpenFiles::default().remove(&metadata(40)),
+            UsageDelta { size: -40, files: -1, ..UsageDelta::default() }
         );
     }
 
     #[test]
     fn sessions_of_an_account_share_their_tally() {
-        let tallies = Tallies::default();
+        let open_files = OpenFileTables::default();
         let bob = Username::stored("bob");
-        let first = tallies.of(&bob);
-        assert!(Arc::ptr_eq(&first, &tallies.of(&bob)));
-        assert!(!Arc::ptr_eq(&first, &tallies.of(&Username::stored("Bob"))));
+        let first = open_files.of(&bob);
+        assert!(Arc::ptr_eq(&first, &open_files.of(&bob)));
+        assert!(!Arc::ptr_eq(&first, &open_files.of(&Username::stored("Bob"))));
     }
 }
