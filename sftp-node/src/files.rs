@@ -14,6 +14,7 @@ mod copy;
 mod door;
 mod failures;
 mod filters;
+mod grant_cache;
 mod list;
 mod make;
 mod names;
@@ -21,7 +22,6 @@ pub(crate) mod open_files;
 mod permit;
 mod quota;
 mod read;
-mod spare_room;
 mod stat;
 pub(crate) mod throttle;
 mod visible;
@@ -41,9 +41,9 @@ use crate::transfers::Transfers;
 use audit::Audit;
 use context::FilesContext;
 use failures::Failures;
+use grant_cache::GrantCache;
 use open_files::OpenFileTable;
 use permit::Permit;
-use spare_room::SpareRoom;
 use throttle::UserThrottle;
 use visible::Written;
 
@@ -71,7 +71,7 @@ struct Shared {
     throttle: Arc<UserThrottle>,
     open_files: Arc<OpenFileTable>,
     pace: Pace,
-    spare_room: Arc<SpareRoom>,
+    grant_cache: Arc<GrantCache>,
     failures: Failures,
     written: Written,
     write_mode: WriteMode,
@@ -123,7 +123,7 @@ impl UserFiles {
             throttle: context.throttles.of(account),
             open_files: context.open_files.of(&account.username),
             pace: Pace::default(),
-            spare_room: Arc::default(),
+            grant_cache: Arc::default(),
             written: Written::default(),
             account: Arc::clone(account),
             context: Arc::clone(context),

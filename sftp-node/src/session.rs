@@ -170,7 +170,7 @@ impl Session {
         if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {
             tracing::warn!(sender = "sftpd", connection_id = %self.id, "a channel does not end");
         }
-        self.files.give_back_room().await;
+        self.files.give_back_cached_grants().await;
     }
 
     async fn channels_end(&self) {

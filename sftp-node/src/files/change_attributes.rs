@@ -98,9 +98,9 @@ impl UserFiles {
         new: u64,
         set: SetAttributes,
     ) -> Result<(), Fault> {
-        let mut room = self.reserve_growth(new.saturating_sub(old)).await?;
+        let mut reservation = self.reserve_growth(new.saturating_sub(old)).await?;
         let (result, delta) = self.resize_counted(resolved, set).await?;
-        room.settle(delta).await;
+        reservation.settle(delta).await;
         result
     }
 

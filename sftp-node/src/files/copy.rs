@@ -154,8 +154,8 @@ async fn digests_of(
     let mut in_block = 0u64;
     let mut done = 0u64;
     loop {
-        let room = block.map_or(u64::MAX, |block| block - in_block);
-        let step = range.step(done).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let reservation = block.map_or(u64::MAX, |block| block - in_block);
+        let step = range.step(done).min(usize::try_from(reservation).unwrap_or(usize::MAX));
         let read = file.read_at(range.offset.saturating_add(done), step, Vec::new()).await?;
         if read.is_empty() {
             break;

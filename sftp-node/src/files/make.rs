@@ -94,9 +94,9 @@ impl UserFiles {
         if !metadata.is_file() {
             return Err(Fault::failed("only regular files can be linked"));
         }
-        let mut room = self.reserve_copy(metadata.size).await?;
+        let mut reservation = self.reserve_copy(metadata.size).await?;
         let delta = self.link_counted(source.as_ref(), &making, target.as_ref()).await?;
-        room.settle(delta).await;
+        reservation.settle(delta).await;
         self.audit().command(&Command::between(
             CommandSender::Symlink,
             source.real_path(),

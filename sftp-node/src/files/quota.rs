@@ -1,4 +1,4 @@
-//! Room under the quota: reserved before bytes are stored, settled when they are.
+//! Reservation under the quota: reserved before bytes are stored, settled when they are.
 
 use ferryd_control_plane::{Grant, GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{Fault, FaultKind};
@@ -6,17 +6,17 @@ use ferryd_storage::Space;
 use tokio::time::Instant;
 
 use super::UserFiles;
+use super::grant_cache::CachedGrant;
 use super::open_files::UsageDelta;
-use super::spare_room::Spare;
 
-/// Room is asked for in steps that grow with the transfer, up to this many bytes. What a transfer
+/// Reservation is asked for in steps that grow with the transfer, up to this many bytes. What a transfer
 /// may hold back from others is one step, and no more than that can stored bytes pass a limit: when
 /// another session ends its transfer of a file that is still written, what was granted for the
 /// bytes that it counts is granted once more.
 const LARGEST_STEP: u64 = 8 << 20;
 
 /// What a transfer may still store.
-pub(super) struct Room {
+pub(super) struct Reservation {
     files: UserFiles,
     transfer: TransferId,
     /// Bytes of growth that are granted; `u64::MAX` without a limit on bytes.
@@ -25,14 +25,14 @@ pub(super) struct Room {
     granted_files: u32,
     /// When it was granted.
     since: Instant,
-    held: Held,
+    outstanding: Outstanding,
 }
 
 /// Whether the control plane keeps something for a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
+enum Outstanding {
     /// Bytes or a file, until the transfer is settled.
-    Something,
+    Grant,
     /// Nothing: the account has no limit, or the transfer is settled.
     Nothing,
 }
@@ -42,39 +42,40 @@ impl UserFiles {
     ///
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
-    pub(super) async fn reserve(&self, new_files: u32) -> Result<Room, Fault> {
+    pub(super) async fn reserve(&self, new_files: u32) -> Result<Reservation, Fault> {
         let limit = self.shared.account.quota_limit();
         if !limit.is_limited() {
-            return Ok(self.room());
+            return Ok(self.unreserved());
         }
-        if let Some(spare) = self.shared.spare_room.take() {
-            return Ok(self.room_of(spare));
+        if let Some(cached) = self.shared.grant_cache.take() {
+            return Ok(self.reservation_of(cached));
         }
-        let mut room = self.room();
-        let grant = room.ask(1, new_files).await?;
-        room.granted = grant.bytes;
+        let mut reservation = self.unreserved();
+        let grant = reservation.ask(1, new_files).await?;
+        reservation.granted = grant.bytes;
         // A control plane that is older grants what it is asked for and does not say it.
-        room.granted_files = if limit.files > 0 { grant.files.max(new_files) } else { u32::MAX };
-        Ok(room)
+        reservation.granted_files =
+            if limit.files > 0 { grant.files.max(new_files) } else { u32::MAX };
+        Ok(reservation)
     }
 
     /// Gives back at once what is kept for the next uploads; tells whether there was something.
-    pub async fn give_back_room(&self) -> bool {
-        let spares = self.shared.spare_room.take_all();
-        for spare in &spares {
-            self.shared.context.outbox.change_usage(self.end_of(&spare.transfer)).await;
+    pub async fn give_back_cached_grants(&self) -> bool {
+        let cached = self.shared.grant_cache.take_all();
+        for cached in &cached {
+            self.shared.context.outbox.change_usage(self.end_of(&cached.transfer)).await;
         }
-        !spares.is_empty()
+        !cached.is_empty()
     }
 
-    fn room_of(&self, spare: Spare) -> Room {
-        Room {
+    fn reservation_of(&self, cached: CachedGrant) -> Reservation {
+        Reservation {
             files: self.clone(),
-            transfer: spare.transfer,
-            granted: spare.bytes,
-            granted_files: spare.files,
-            since: spare.since,
-            held: Held::Something,
+            transfer: cached.transfer,
+            granted: cached.bytes,
+            granted_files: cached.files,
+            since: cached.since,
+            outstanding: Outstanding::Grant,
         }
     }
 
@@ -97,39 +98,39 @@ impl UserFiles {
     ///
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
-    pub(super) async fn reserve_growth(&self, bytes: u64) -> Result<Room, Fault> {
+    pub(super) async fn reserve_growth(&self, bytes: u64) -> Result<Reservation, Fault> {
         if bytes == 0 {
-            return Ok(self.room());
+            return Ok(self.unreserved());
         }
-        let mut room = self.reserve(0).await?;
-        room.grow(bytes).await?;
-        Ok(room)
+        let mut reservation = self.reserve(0).await?;
+        reservation.grow(bytes).await?;
+        Ok(reservation)
     }
 
     /// Reserves room for one more file of this size.
     ///
     /// # Errors
     /// `QuotaExceeded`, `Unavailable`.
-    pub(super) async fn reserve_copy(&self, bytes: u64) -> Result<Room, Fault> {
-        let mut room = self.reserve(1).await?;
-        room.grow(bytes).await?;
-        Ok(room)
+    pub(super) async fn reserve_copy(&self, bytes: u64) -> Result<Reservation, Fault> {
+        let mut reservation = self.reserve(1).await?;
+        reservation.grow(bytes).await?;
+        Ok(reservation)
     }
 
-    fn room(&self) -> Room {
-        Room {
+    fn unreserved(&self) -> Reservation {
+        Reservation {
             files: self.clone(),
             transfer: self.shared.context.new_transfer(),
             granted: u64::MAX,
             granted_files: u32::MAX,
             since: Instant::now(),
-            held: Held::Nothing,
+            outstanding: Outstanding::Nothing,
         }
     }
 
     /// Accounts a change of names or sizes that needed no room.
     pub(super) async fn account_for(&self, delta: UsageDelta) {
-        self.room().settle(delta).await;
+        self.unreserved().settle(delta).await;
     }
 
     /// Returns the storage as the account sees it: with a quota, the quota is the disk.
@@ -158,7 +159,7 @@ impl UserFiles {
     }
 }
 
-impl Room {
+impl Reservation {
     /// Makes sure that the file may have grown by this many bytes in all.
     ///
     /// # Errors
@@ -179,7 +180,7 @@ impl Room {
         match self.ask_once(bytes, files).await {
             Err(fault)
                 if fault.kind() == FaultKind::QuotaExceeded
-                    && self.files.give_back_room().await =>
+                    && self.files.give_back_cached_grants().await =>
             {
                 self.ask_once(bytes, files).await
             }
@@ -189,7 +190,7 @@ impl Room {
 
     async fn ask_once(&mut self, bytes: u64, files: u32) -> Result<Grant, Fault> {
         // An answer that is lost on the way may have been a grant.
-        self.held = Held::Something;
+        self.outstanding = Outstanding::Grant;
         let shared = &self.files.shared;
         let request = GrantRequest {
             transfer: self.transfer.clone(),
@@ -231,17 +232,17 @@ impl Room {
     /// Accounts what has changed and gives back what was not used. Nobody waits for a change of
     /// nothing; it is told because the control plane looks after accounts that several nodes change.
     pub async fn settle(&mut self, delta: UsageDelta) {
-        let held = std::mem::replace(&mut self.held, Held::Nothing);
+        let held = std::mem::replace(&mut self.outstanding, Outstanding::Nothing);
         let shared = &self.files.shared;
         let outbox = &shared.context.outbox;
         let change = self.files.change(self.transfer.clone(), delta);
         match held {
-            Held::Nothing if delta == UsageDelta::default() => outbox.gather(change),
-            Held::Nothing if outbox.gathers(&shared.pace) => outbox.gather(change),
-            Held::Nothing => outbox.change_usage(change).await,
-            Held::Something => {
+            Outstanding::Nothing if delta == UsageDelta::default() => outbox.gather(change),
+            Outstanding::Nothing if outbox.gathers(&shared.pace) => outbox.gather(change),
+            Outstanding::Nothing => outbox.change_usage(change).await,
+            Outstanding::Grant => {
                 match self.left_after(delta).filter(|_| outbox.gathers(&shared.pace)) {
-                    Some(spare) => self.hand_on(spare, delta),
+                    Some(cached) => self.cache_grant(cached, delta),
                     None => outbox.change_usage(change).await,
                 }
             }
@@ -249,32 +250,32 @@ impl Room {
     }
 
     /// Returns what another upload could use of the grant once this one has changed so much.
-    fn left_after(&self, delta: UsageDelta) -> Option<Spare> {
-        let spare = Spare {
+    fn left_after(&self, delta: UsageDelta) -> Option<CachedGrant> {
+        let cached = CachedGrant {
             transfer: self.transfer.clone(),
             bytes: less(self.granted, delta.size),
             files: u32::try_from(less(self.granted_files.into(), delta.files)).unwrap_or(u32::MAX),
             since: self.since,
         };
-        spare.is_useful().then_some(spare)
+        cached.is_useful().then_some(cached)
     }
 
     /// Accounts under an id of its own, so that the grant goes on.
-    fn hand_on(&self, spare: Spare, delta: UsageDelta) {
+    fn cache_grant(&self, cached: CachedGrant, delta: UsageDelta) {
         let shared = &self.files.shared;
         let change = self.files.change(shared.context.new_transfer(), delta);
         shared.context.outbox.gather(change);
         let files = self.files.clone();
-        shared.spare_room.keep(spare, move |spare| {
-            files.shared.context.outbox.change_usage_later(files.end_of(&spare.transfer));
+        shared.grant_cache.keep(cached, move |cached| {
+            files.shared.context.outbox.change_usage_later(files.end_of(&cached.transfer));
         });
     }
 }
 
-impl Drop for Room {
+impl Drop for Reservation {
     /// What an operation that failed did not give back would be held until the session ends.
     fn drop(&mut self) {
-        if self.held == Held::Something {
+        if self.outstanding == Outstanding::Grant {
             let change = self.files.end_of(&self.transfer);
             self.files.shared.context.outbox.change_usage_later(change);
         }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::audit::Act;
 use super::open_files::{OpenFiles, UsageDelta};
 use super::permit::Permit;
-use super::quota::Room;
+use super::quota::Reservation;
 use super::throttle::Bucket;
 use super::{UserFiles, Visible};
 use crate::transfers::TransferGuard;
@@ -80,7 +80,7 @@ pub(crate) struct Upload {
     /// Bytes that are not in the counters yet and need room, for one whose writes go to the end.
     appended: Option<AtomicU64>,
     readable: bool,
-    room: tokio::sync::Mutex<Room>,
+    reservation: tokio::sync::Mutex<Reservation>,
     broken: Mutex<Option<Fault>>,
 }
 
@@ -111,14 +111,14 @@ impl UserFiles {
         let permit = self.permit(Operation::Upload, path)?;
         let resolved = self.resolve(&permit, flags.links()).await?;
         let found = self.permit_overwrite(path, resolved.as_ref(), flags).await?;
-        let mut room = self.reserve(u32::from(found.is_none())).await?;
+        let mut reservation = self.reserve(u32::from(found.is_none())).await?;
         let how = self.write_how(path, resolved.as_ref(), flags, found.is_some());
         match self.start(&permit, flags.links(), &resolved, how).await {
             Ok((started, resolved)) => {
-                Ok(self.upload(started, resolved, path.clone(), flags, room))
+                Ok(self.upload(started, resolved, path.clone(), flags, reservation))
             }
             Err(fault) => {
-                room.settle(UsageDelta::default()).await;
+                reservation.settle(UsageDelta::default()).await;
                 Err(fault)
             }
         }
@@ -215,7 +215,7 @@ impl UserFiles {
         resolved: Arc<dyn ResolvedPath>,
         path: VirtualPath,
         flags: UploadFlags,
-        room: Room,
+        reservation: Reservation,
     ) -> Upload {
         Upload {
             progress: self.shared.transfers.start(TransferDirection::Upload, (&path).into()),
@@ -227,7 +227,7 @@ impl UserFiles {
             in_place: started.in_place,
             appended: flags.appends().then(AtomicU64::default),
             readable: flags.read,
-            room: tokio::sync::Mutex::new(room),
+            reservation: tokio::sync::Mutex::new(reservation),
             broken: Mutex::new(None),
         }
     }
@@ -291,7 +291,7 @@ impl Upload {
         self.wait_for_rate(length).await?;
         match &self.appended {
             Some(appended) => self.make_room_at_end(appended, length as u64).await,
-            None => self.make_room(end).await,
+            None => self.reserve_up_to(end).await,
         }
     }
 
@@ -305,9 +305,9 @@ impl Upload {
     }
 
     /// Makes sure that the file may have this size.
-    async fn make_room(&self, size: u64) -> Result<(), Fault> {
+    async fn reserve_up_to(&self, size: u64) -> Result<(), Fault> {
         let growth = size.saturating_sub(self.counted.load(Ordering::Acquire));
-        self.room.lock().await.grow(growth).await
+        self.reservation.lock().await.grow(growth).await
     }
 
     pub(super) fn break_with(&self, fault: &Fault) {
@@ -365,7 +365,7 @@ impl Upload {
     /// Sets attributes; [`UserFiles::set_upload_attributes`] has permitted it.
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
         if let Some(size) = set.size {
-            self.make_room(size).await?;
+            self.reserve_up_to(size).await?;
         }
         self.handle.set_attributes(set).await?;
         if let (Some(size), Some(appended)) = (set.size, &self.appended) {

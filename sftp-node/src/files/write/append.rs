@@ -65,12 +65,12 @@ impl Upload {
         appended: &AtomicU64,
         length: u64,
     ) -> Result<(), Fault> {
-        let mut room = self.room.lock().await;
+        let mut reservation = self.reservation.lock().await;
         let mut total = appended.load(Ordering::Acquire).saturating_add(length);
-        if total > room.granted() {
+        if total > reservation.granted() {
             let end = self.handle.stat().await?.size.saturating_add(length);
             total = total.min(end.saturating_sub(self.counted.load(Ordering::Acquire)));
-            room.grow(total).await?;
+            reservation.grow(total).await?;
         }
         appended.store(total, Ordering::Release);
         Ok(())

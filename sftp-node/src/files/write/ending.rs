@@ -105,15 +105,15 @@ impl Upload {
             return Ok(());
         }
         self.counted.store(old.map_or(0, |old| old.size), Ordering::Release);
-        self.make_room_for_name(old.as_ref()).await?;
-        self.make_room(size).await
+        self.reserve_name(old.as_ref()).await?;
+        self.reserve_up_to(size).await
     }
 
     /// Without an old file the upload makes one more, which it had no need to ask for at its start.
-    async fn make_room_for_name(&self, old: Option<&Metadata>) -> Result<(), Fault> {
+    async fn reserve_name(&self, old: Option<&Metadata>) -> Result<(), Fault> {
         match old {
             Some(_) => Ok(()),
-            None => self.room.lock().await.grow_by_a_file().await,
+            None => self.reservation.lock().await.grow_by_a_file().await,
         }
     }
 
@@ -127,9 +127,9 @@ impl Upload {
     }
 
     async fn fits(&self, size: u64, old: Option<&Metadata>) -> bool {
-        let room = self.room.lock().await;
+        let reservation = self.reservation.lock().await;
         let growth = size.saturating_sub(old.map_or(0, |old| old.size));
-        growth <= room.granted() && (old.is_some() || room.has_file())
+        growth <= reservation.granted() && (old.is_some() || reservation.has_file())
     }
 
     /// Leaves what was written in place, and counts it.
@@ -162,7 +162,7 @@ impl Upload {
         }
         if keeps && let Ok(None) = self.target().await {
             // Refused, nothing is kept below.
-            let _ = self.make_room_for_name(None).await;
+            let _ = self.reserve_name(None).await;
         }
         let mut open = self.files.shared.open_files.lock().await;
         let kept = if keeps { self.part_that_fits().await } else { None };
@@ -184,11 +184,11 @@ impl Upload {
     /// no file may be made.
     async fn part_that_fits(&self) -> Option<(u64, Option<Metadata>)> {
         let old = self.target().await.ok()?;
-        if old.is_none() && !self.room.lock().await.has_file() {
+        if old.is_none() && !self.reservation.lock().await.has_file() {
             return None;
         }
         let size = self.handle.stat().await.ok()?.size;
-        let granted = self.room.lock().await.granted();
+        let granted = self.reservation.lock().await.granted();
         let most = old.map_or(0, |old| old.size).saturating_add(granted);
         if size > most {
             let cut = SetAttributes { size: Some(most), ..SetAttributes::default() };
@@ -200,7 +200,7 @@ impl Upload {
     /// Accounts what has changed and tells about the transfer.
     async fn settle(&self, left: Left) {
         let broken = self.broken.lock().clone();
-        self.room.lock().await.settle(left.delta).await;
+        self.reservation.lock().await.settle(left.delta).await;
         self.files.audit().transfer(&FinishedTransfer {
             direction: TransferDirection::Upload,
             path: &self.path,

@@ -1,4 +1,4 @@
-//! Room that uploads of a burst have left, kept for a moment for the next ones of their session, so
+//! Reservation that uploads of a burst have left, kept for a moment for the next ones of their session, so
 //! that not each of many small files asks the control plane. There is some only far from a limit:
 //! near it nobody gets more than he asks for.
 
@@ -19,7 +19,7 @@ const LEAST_BYTES: u64 = 32 << 10;
 
 /// What is left of a grant.
 #[derive(Debug)]
-pub(super) struct Spare {
+pub(super) struct CachedGrant {
     pub transfer: TransferId,
     /// Bytes that may still be stored; `u64::MAX` without a limit on bytes.
     pub bytes: u64,
@@ -29,7 +29,7 @@ pub(super) struct Spare {
     pub since: Instant,
 }
 
-impl Spare {
+impl CachedGrant {
     /// Tells whether another upload may use it.
     pub fn is_useful(&self) -> bool {
         self.bytes >= LEAST_BYTES && self.files > 0 && self.since.elapsed() < LIFETIME
@@ -38,50 +38,54 @@ impl Spare {
 
 /// The spare room of a session.
 #[derive(Debug, Default)]
-pub(super) struct SpareRoom(Mutex<Kept>);
+pub(super) struct GrantCache(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    room: Vec<(Spare, Instant)>,
+    reservation: Vec<(CachedGrant, Instant)>,
     /// Whether somebody gives back what nobody takes.
     watched: bool,
 }
 
-impl SpareRoom {
+impl GrantCache {
     /// Takes some, the one that was kept last.
-    pub fn take(&self) -> Option<Spare> {
-        let (spare, _) = self.0.lock().room.pop()?;
-        Some(spare)
+    pub fn take(&self) -> Option<CachedGrant> {
+        let (cached, _) = self.0.lock().reservation.pop()?;
+        Some(cached)
     }
 
     /// Keeps some; `give_back` ends the grants of what nobody takes.
-    pub fn keep(self: &Arc<Self>, spare: Spare, give_back: impl Fn(Spare) + Send + 'static) {
+    pub fn keep(
+        self: &Arc<Self>,
+        cached: CachedGrant,
+        give_back: impl Fn(CachedGrant) + Send + 'static,
+    ) {
         let mut kept = self.0.lock();
-        kept.room.push((spare, Instant::now()));
+        kept.reservation.push((cached, Instant::now()));
         if !std::mem::replace(&mut kept.watched, true) {
             tokio::spawn(watch(Arc::clone(self), give_back));
         }
     }
 
     /// Takes all.
-    pub fn take_all(&self) -> Vec<Spare> {
-        self.0.lock().room.drain(..).map(|(spare, _)| spare).collect()
+    pub fn take_all(&self) -> Vec<CachedGrant> {
+        self.0.lock().reservation.drain(..).map(|(cached, _)| cached).collect()
     }
 
     /// Takes what nobody has taken for a while; tells whether there is more.
-    fn take_idle(&self) -> (Vec<Spare>, bool) {
+    fn take_idle(&self) -> (Vec<CachedGrant>, bool) {
         let mut kept = self.0.lock();
-        let idle = kept.room.extract_if(.., |(_, since)| since.elapsed() >= IDLE);
-        let idle = idle.map(|(spare, _)| spare).collect();
-        kept.watched = !kept.room.is_empty();
+        let idle = kept.reservation.extract_if(.., |(_, since)| since.elapsed() >= IDLE);
+        let idle = idle.map(|(cached, _)| cached).collect();
+        kept.watched = !kept.reservation.is_empty();
         (idle, kept.watched)
     }
 }
 
-async fn watch(spare_room: Arc<SpareRoom>, give_back: impl Fn(Spare)) {
+async fn watch(grant_cache: Arc<GrantCache>, give_back: impl Fn(CachedGrant)) {
     loop {
         tokio::time::sleep(IDLE).await;
-        let (idle, is_more) = spare_room.take_idle();
+        let (idle, is_more) = grant_cache.take_idle();
         idle.into_iter().for_each(&give_back);
         if !is_more {
             return;
@@ -93,41 +97,41 @@ async fn watch(spare_room: Arc<SpareRoom>, give_back: impl Fn(Spare)) {
 mod tests {
     use super::*;
 
-    fn spare(bytes: u64, files: u32) -> Spare {
-        Spare { transfer: TransferId("t".into()), bytes, files, since: Instant::now() }
+    fn cached(bytes: u64, files: u32) -> CachedGrant {
+        CachedGrant { transfer: TransferId("t".into()), bytes, files, since: Instant::now() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_grant_goes_on_for_a_moment_only() {
-        let spare = spare(LEAST_BYTES, 1);
-        assert!(spare.is_useful());
+        let cached = cached(LEAST_BYTES, 1);
+        assert!(cached.is_useful());
         tokio::time::advance(LIFETIME).await;
-        assert!(!spare.is_useful());
+        assert!(!cached.is_useful());
     }
 
     #[tokio::test]
     async fn what_is_too_little_is_not_kept() {
-        assert!(!spare(LEAST_BYTES - 1, 1).is_useful() && !spare(u64::MAX, 0).is_useful());
+        assert!(!cached(LEAST_BYTES - 1, 1).is_useful() && !cached(u64::MAX, 0).is_useful());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_nobody_takes_is_given_back() {
-        let room = Arc::new(SpareRoom::default());
+        let reservation = Arc::new(GrantCache::default());
         let given_back = Arc::new(Mutex::new(Vec::new()));
         let keep = |bytes| {
             let given_back = Arc::clone(&given_back);
-            room.keep(spare(bytes, 1), move |spare| given_back.lock().push(spare.bytes));
+            reservation.keep(cached(bytes, 1), move |cached| given_back.lock().push(cached.bytes));
         };
         keep(1);
         keep(2);
-        assert_eq!(room.take().map(|spare| spare.bytes), Some(2));
+        assert_eq!(reservation.take().map(|cached| cached.bytes), Some(2));
         tokio::time::sleep(2 * IDLE).await;
         assert_eq!(*given_back.lock(), [1]);
         keep(3);
         tokio::time::sleep(2 * IDLE).await;
         assert_eq!(*given_back.lock(), [1, 3], "watched again");
         keep(4);
-        assert_eq!(room.take_all().len(), 1);
+        assert_eq!(reservation.take_all().len(), 1);
         tokio::time::sleep(2 * IDLE).await;
         assert_eq!(given_back.lock().len(), 2);
     }
