@@ -4,15 +4,15 @@
 pub mod leftovers;
 
 mod attributes;
+mod bulkhead;
 mod confine;
 mod copy_range;
 mod cursor;
 mod dir_entry_at;
-mod disks;
 mod fault;
-mod gate;
-mod lane;
+mod io_policy;
 mod lister;
+mod mount_info;
 mod ownership;
 mod reader;
 mod resolved_path;
@@ -35,7 +35,7 @@ use ferryd_domain::{Fault, VirtualPath};
 use crate::{Capabilities, Links, ResolvedPath, Storage};
 use resolved_path::LocalResolvedPath;
 
-pub(crate) use gate::{OPENS, WALKS};
+pub(crate) use bulkhead::{OPENS, WALKS};
 pub use ownership::Ownership;
 pub(crate) use root::give_directory;
 pub use root::{LocalOptions, Root};
@@ -67,7 +67,7 @@ impl Storage for LocalStorage {
     }
 
     fn answers_at_once(&self) -> bool {
-        self.root.lane().asks_inline()
+        self.root.io_policy().asks_inline()
     }
 
     async fn resolve(
@@ -75,12 +75,12 @@ impl Storage for LocalStorage {
         path: &VirtualPath,
         links: Links,
     ) -> Result<Arc<dyn ResolvedPath>, Fault> {
-        let entry = if self.root.lane().asks_inline() {
+        let entry = if self.root.io_policy().asks_inline() {
             dir_entry_at::DirEntryAt::resolve(&self.root, path, links)?
         } else {
             let (root, path) = (Arc::clone(&self.root), path.clone());
             self.root
-                .lane()
+                .io_policy()
                 .on_pool(move || dir_entry_at::DirEntryAt::resolve(&root, &path, links))
                 .await?
         };

@@ -71,7 +71,8 @@ impl DirEntryAt {
 
     /// Tells whether freeing the blocks of the entry may take long.
     pub(super) fn is_slow_to_free(&self) -> bool {
-        self.root.lane().frees_slowly() && self.raw_stat().is_ok_and(|stat| stat.st_size > LARGE)
+        self.root.io_policy().frees_slowly()
+            && self.raw_stat().is_ok_and(|stat| stat.st_size > LARGE)
     }
 
     /// Opens the entry with `CAREFUL` and more flags.

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ferryd_domain::Fault;
 use rustix::fs::{AtFlags, Stat};
 
-use super::gate::WALKS;
+use super::bulkhead::WALKS;
 use super::temporary::{is_in_use, is_temporary};
 use super::tree::regular_files;
 use super::{LocalOptions, Root};

@@ -38,7 +38,7 @@ impl Listing for Lister {
         // Missing after a call was dropped half way: what it had read is lost.
         let mut pages =
             self.pages.take().ok_or_else(|| Fault::failed("listing was interrupted"))?;
-        let (pages, batch) = if self.root.lane().asks_inline() {
+        let (pages, batch) = if self.root.io_policy().asks_inline() {
             let batch = pages.take(most);
             (pages, batch)
         } else {
@@ -46,7 +46,7 @@ impl Listing for Lister {
                 let batch = pages.take(most);
                 Ok((pages, batch))
             };
-            self.root.lane().on_pool(work).await?
+            self.root.io_policy().on_pool(work).await?
         };
         self.pages = Some(pages);
         batch

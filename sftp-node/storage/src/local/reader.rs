@@ -14,7 +14,7 @@ use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
 
 use super::attributes;
 use super::fault::fault;
-use super::lane::Reads;
+use super::io_policy::Reads;
 use super::root::Root;
 use super::stat::metadata;
 use crate::{Metadata, ReadHandle, SetAttributes};
@@ -68,7 +68,7 @@ impl OpenFile {
             let offset = offset.saturating_add(done as u64);
             append(&file, offset, length.saturating_sub(done), &mut buffer).map(|()| buffer)
         };
-        self.root.lane().on_pool(rest).await
+        self.root.io_policy().on_pool(rest).await
     }
 
     /// Reads as far as that does not wait for a disk; tells whether that was all.
@@ -79,7 +79,7 @@ impl OpenFile {
         buffer: &mut Vec<u8>,
     ) -> Result<bool, Fault> {
         let last = offset.saturating_add(length as u64).saturating_sub(1);
-        match self.root.lane().reads() {
+        match self.root.io_policy().reads() {
             Reads::Inline => append(&self.file, offset, length, buffer).map(|()| true),
             Reads::WhenCached if !self.knows_cache.load(Ordering::Relaxed) => Ok(false),
             Reads::WhenCached if length <= SMALL => self.take_cached(offset, length, buffer),
@@ -133,32 +133,32 @@ impl OpenFile {
 
     pub(super) async fn stat(&self) -> Result<Metadata, Fault> {
         let stat = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| metadata(&stat));
-        if self.root.lane().asks_inline() {
+        if self.root.io_policy().asks_inline() {
             return stat(&self.file).map_err(fault);
         }
         let file = Arc::clone(&self.file);
-        self.root.lane().on_pool(move || stat(&file).map_err(fault)).await
+        self.root.io_policy().on_pool(move || stat(&file).map_err(fault)).await
     }
 
     pub(super) async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault> {
-        if self.root.lane().asks_inline() && set.size.is_none() {
+        if self.root.io_policy().asks_inline() && set.size.is_none() {
             return attributes::set_on_file(&self.file, &set);
         }
         let file = Arc::clone(&self.file);
-        self.root.lane().on_pool(move || attributes::set_on_file(&file, &set)).await
+        self.root.io_policy().on_pool(move || attributes::set_on_file(&file, &set)).await
     }
 
     pub(super) async fn sync(&self) -> Result<(), Fault> {
         let file = Arc::clone(&self.file);
         let sync = move || retry_on_intr(|| rustix::fs::fdatasync(&file)).map_err(fault);
-        self.root.lane().on_pool(sync).await
+        self.root.io_policy().on_pool(sync).await
     }
 }
 
 impl Drop for OpenFile {
     /// Closing asks a FUSE or network file system: not on the thread of a connection.
     fn drop(&mut self) {
-        if !self.root.lane().asks_inline() && Arc::strong_count(&self.file) == 1 {
+        if !self.root.io_policy().asks_inline() && Arc::strong_count(&self.file) == 1 {
             self.root.let_go(Arc::clone(&self.file));
         }
     }
@@ -257,7 +257,7 @@ impl ReadHandle for Reader {
     }
 
     fn is_immediate(&self) -> bool {
-        self.file.root.lane().reads() != Reads::Pool
+        self.file.root.io_policy().reads() != Reads::Pool
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -31,7 +31,7 @@ impl LocalResolvedPath {
         &self,
         work: impl FnOnce(&DirEntryAt) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        if self.entry.root().lane().asks_inline() {
+        if self.entry.root().io_policy().asks_inline() {
             work(&self.entry)
         } else {
             self.pool(work).await
@@ -43,7 +43,7 @@ impl LocalResolvedPath {
         work: impl FnOnce(&DirEntryAt) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let entry = self.entry.clone();
-        self.entry.root().lane().on_pool(move || work(&entry)).await
+        self.entry.root().io_policy().on_pool(move || work(&entry)).await
     }
 
     fn own<'place>(&self, place: &'place dyn ResolvedPath) -> Result<&'place Self, Fault> {
@@ -102,7 +102,7 @@ impl ResolvedPath for LocalResolvedPath {
 
     async fn rename(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?.entry.clone();
-        if !target.root().lane().asks_inline() || target.is_slow_to_free() {
+        if !target.root().io_policy().asks_inline() || target.is_slow_to_free() {
             return self.pool(move |entry| entry.rename(&target)).await;
         }
         self.run(move |entry| entry.rename(&target)).await
@@ -119,7 +119,7 @@ impl ResolvedPath for LocalResolvedPath {
 
     async fn make_hard_link(&self, target: &dyn ResolvedPath) -> Result<(), Fault> {
         let target = self.own(target)?.entry.clone();
-        if !target.root().lane().asks_inline() {
+        if !target.root().io_policy().asks_inline() {
             return self.pool(move |entry| entry.make_hard_link(&target)).await;
         }
         self.run(move |entry| entry.make_hard_link(&target)).await

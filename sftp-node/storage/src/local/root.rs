@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
 
 use super::Ownership;
 use super::cursor::RootNames;
-use super::disks::DISKS;
 use super::fault::fault;
-use super::lane::Lane;
+use super::io_policy::IoPolicy;
+use super::mount_info::MOUNTED;
 
 /// How new entries are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Root {
     real_path: Vec<u8>,
     names: RootNames,
     has_openat2: bool,
-    lane: Lane,
+    io_policy: IoPolicy,
     options: LocalOptions,
 }
 
@@ -50,7 +50,7 @@ impl Root {
     /// system that may be asked on the thread of a connection. `None` wherever that is not certain,
     /// or anything fails: [`open`](Self::open) tells.
     pub fn open_at_once(path: &Path, options: LocalOptions) -> Option<Self> {
-        let device = DISKS.at_once(path)?;
+        let device = MOUNTED.at_once(path)?;
         let cached = ResolveFlags::CACHED;
         let descriptor = rustix::fs::openat2(CWD, path, DIRECTORY, Mode::empty(), cached).ok()?;
         let ask = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
@@ -72,12 +72,12 @@ impl Root {
         let device = rustix::fs::fstat(&descriptor).map_err(fault)?.st_dev;
         // The type of the magic number differs between architectures.
         #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
-        let lane = Lane::of(system.f_type as u64, device);
-        DISKS.learn(path, device, lane.asks_inline());
+        let io_policy = IoPolicy::of(system.f_type as u64, device);
+        MOUNTED.learn(path, device, io_policy.asks_inline());
         Ok(Self {
             names: RootNames::new(&real_path, path.as_os_str().as_bytes()),
             has_openat2,
-            lane,
+            io_policy,
             descriptor,
             real_path,
             options,
@@ -94,7 +94,7 @@ impl Root {
     /// Puts the storage on the lane of another kind of file system.
     #[cfg(test)]
     pub(super) fn on_lane_of(mut self, magic: u64) -> Self {
-        self.lane = Lane::of(magic, u64::MAX);
+        self.io_policy = IoPolicy::of(magic, u64::MAX);
         self
     }
 
@@ -106,8 +106,8 @@ impl Root {
         &self.names
     }
 
-    pub(super) fn lane(&self) -> &Lane {
-        &self.lane
+    pub(super) fn io_policy(&self) -> &IoPolicy {
+        &self.io_policy
     }
 
     /// Drops on the pool what may ask the disk when it is dropped. Without a runtime that is done
@@ -116,7 +116,7 @@ impl Root {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let root = Arc::clone(self);
             runtime.spawn(async move {
-                let dropped = root.lane().on_pool(move || {
+                let dropped = root.io_policy().on_pool(move || {
                     drop(held);
                     Ok(())
                 });

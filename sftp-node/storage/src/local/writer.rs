@@ -50,34 +50,34 @@ impl Writer {
 
     /// A disk writes out what replaces another file, and frees what is replaced or given up.
     fn ends_at_once(&self) -> bool {
-        let lane = self.file.root().lane();
-        lane.writes_inline() || (lane.asks_inline() && self.upload.is_in_place())
+        let io_policy = self.file.root().io_policy();
+        io_policy.writes_inline() || (io_policy.asks_inline() && self.upload.is_in_place())
     }
 
     async fn pool(&self, work: fn(&Upload) -> Result<(), Fault>) -> Result<(), Fault> {
         let upload = Arc::clone(&self.upload);
-        self.file.root().lane().on_pool(move || work(&upload)).await
+        self.file.root().io_policy().on_pool(move || work(&upload)).await
     }
 }
 
 #[async_trait]
 impl WriteHandle for Writer {
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<(), Fault> {
-        let lane = self.file.root().lane();
-        if lane.writes_inline() {
+        let io_policy = self.file.root().io_policy();
+        if io_policy.writes_inline() {
             return write_all(&self.file, offset, &data);
         }
         let file = self.file.clone();
-        lane.on_pool(move || write_all(&file, offset, &data)).await
+        io_policy.on_pool(move || write_all(&file, offset, &data)).await
     }
 
     async fn append(&self, data: Vec<Bytes>) -> Result<usize, Fault> {
-        let lane = self.file.root().lane();
-        if lane.writes_inline() {
+        let io_policy = self.file.root().io_policy();
+        if io_policy.writes_inline() {
             return append_some(&self.file, &data);
         }
         let file = self.file.clone();
-        lane.on_pool(move || append_some(&file, &data)).await
+        io_policy.on_pool(move || append_some(&file, &data)).await
     }
 
     async fn copy_from(
@@ -87,16 +87,16 @@ impl WriteHandle for Writer {
         offset: u64,
         length: u64,
     ) -> Result<u64, Fault> {
-        let lane = self.file.root().lane();
+        let io_policy = self.file.root().io_policy();
         // Between devices the kernel copies by hand as well, and each disk has its own lane.
-        let other = local_file(&source).filter(|file| file.root().lane().is_beside(lane));
+        let other = local_file(&source).filter(|file| file.root().io_policy().is_beside(io_policy));
         // The kernel copies to offsets only.
         let Some(other) = other.filter(|_| !self.appends) else {
             return through_memory(self, source, from, offset, length).await;
         };
         let (other, file) = (other.clone(), self.file.clone());
         let step = Step { from, to: offset, length };
-        lane.on_pool(move || copy_range(other.descriptor(), file.descriptor(), step)).await
+        io_policy.on_pool(move || copy_range(other.descriptor(), file.descriptor(), step)).await
     }
 
     async fn read_at(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>, Fault> {
@@ -153,7 +153,7 @@ impl Drop for Writer {
     /// An upload that was never ended is aborted when its last owner goes. That, and closing a
     /// file whose blocks a disk may write out then, is done on the pool.
     fn drop(&mut self) {
-        if self.file.root().lane().writes_inline() {
+        if self.file.root().io_policy().writes_inline() {
             return;
         }
         let changes_nothing = self.upload.has_ended() && self.upload.replaced().is_none();

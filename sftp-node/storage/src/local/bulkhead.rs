@@ -13,17 +13,18 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::disks::DISKS;
-use super::lane::place_in;
+use super::io_policy::permit_of;
+use super::mount_info::MOUNTED;
 use super::threads::OPENING;
 
 /// Logins that open directories. With the walks they are as many as [`OPENING`] has threads.
-pub(crate) static OPENS: LazyLock<Arc<Gate>> =
-    LazyLock::new(|| Gate::new(Most { directory: 4, disk: 64, all: 160, slow: Some(SLOW_OPENS) }));
+pub(crate) static OPENS: LazyLock<Arc<Bulkhead>> = LazyLock::new(|| {
+    Bulkhead::new(Most { directory: 4, disk: 64, all: 160, slow: Some(SLOW_OPENS) })
+});
 const SLOW_OPENS: Slow = Slow { after: Duration::from_millis(250), disk: 32, all: 224 };
 /// Scans and sweeps that walk them, which may take long on a file system that is well.
-pub(crate) static WALKS: LazyLock<Arc<Gate>> =
-    LazyLock::new(|| Gate::new(Most { directory: 2, disk: 16, all: 64, slow: None }));
+pub(crate) static WALKS: LazyLock<Arc<Bulkhead>> =
+    LazyLock::new(|| Bulkhead::new(Most { directory: 2, disk: 16, all: 64, slow: None }));
 
 /// How many calls run at once.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +68,7 @@ enum Disk {
 
 impl Disk {
     fn of(directory: &Path) -> Self {
-        DISKS.of(directory).map_or_else(
+        MOUNTED.of(directory).map_or_else(
             || Self::Below(directory.parent().unwrap_or(directory).to_owned()),
             Self::Device,
         )
@@ -83,7 +84,7 @@ struct Calls {
 
 /// The bounds of one kind of call.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Bulkhead {
     most: Most,
     all: Arc<Semaphore>,
     all_slow: Arc<Semaphore>,
@@ -91,7 +92,7 @@ pub(crate) struct Gate {
     known: Mutex<HashMap<Key, Calls>>,
 }
 
-impl Gate {
+impl Bulkhead {
     /// Returns a gate that nobody waits at.
     fn new(most: Most) -> Arc<Self> {
         let all = Arc::new(Semaphore::new(most.all));
@@ -121,7 +122,7 @@ impl Gate {
         let call = Call {
             own: self.turn(Key::Directory(directory.to_owned()), self.most.directory).await?,
             beside: self.turn(Key::On(disk.clone()), self.most.disk).await?,
-            shared: place_in(&self.all).await?,
+            shared: permit_of(&self.all).await?,
             rest: None,
             disk,
         };
@@ -131,13 +132,13 @@ impl Gate {
     }
 
     async fn turn(self: &Arc<Self>, key: Key, most: usize) -> Result<Turn, Fault> {
-        let (guest, places) = Guest::of(self, key, most);
-        Ok(Turn { place: place_in(&places).await?, _guest: guest })
+        let (caller, places) = Caller::of(self, key, most);
+        Ok(Turn { place: permit_of(&places).await?, _guest: caller })
     }
 
     fn turn_now(self: &Arc<Self>, key: Key, most: usize) -> Option<Turn> {
-        let (guest, places) = Guest::of(self, key, most);
-        Some(Turn { place: places.try_acquire_owned().ok()?, _guest: guest })
+        let (caller, places) = Caller::of(self, key, most);
+        Some(Turn { place: places.try_acquire_owned().ok()?, _guest: caller })
     }
 }
 
@@ -156,14 +157,14 @@ impl Call {
     /// Keeps the places until the work is done.
     async fn watched<T>(
         mut self,
-        gate: Arc<Gate>,
+        bulkhead: Arc<Bulkhead>,
         mut run: JoinHandle<Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let done = match gate.most.slow {
+        let done = match bulkhead.most.slow {
             Some(slow) => match tokio::time::timeout(slow.after, &mut run).await {
                 Ok(done) => done,
                 Err(_) => {
-                    self.is_slow(&gate, slow);
+                    self.is_slow(&bulkhead, slow);
                     run.await
                 }
             },
@@ -173,12 +174,12 @@ impl Call {
     }
 
     /// Makes room for others; whoever asks for the same directory would wait for the same thing.
-    fn is_slow(&mut self, gate: &Arc<Gate>, slow: Slow) {
+    fn is_slow(&mut self, bulkhead: &Arc<Bulkhead>, slow: Slow) {
         let places = Arc::clone(self.own.place.semaphore());
         let rest = u32::try_from(places.available_permits()).unwrap_or(0);
         self.rest = places.try_acquire_many_owned(rest).ok();
-        let beside = gate.turn_now(Key::SlowOn(self.disk.clone()), slow.disk);
-        let shared = Arc::clone(&gate.all_slow).try_acquire_owned();
+        let beside = bulkhead.turn_now(Key::SlowOn(self.disk.clone()), slow.disk);
+        let shared = Arc::clone(&bulkhead.all_slow).try_acquire_owned();
         if let (Some(beside), Ok(shared)) = (beside, shared) {
             self.beside = beside;
             self.shared = shared;
@@ -190,30 +191,30 @@ impl Call {
 #[derive(Debug)]
 struct Turn {
     place: OwnedSemaphorePermit,
-    _guest: Guest,
+    _guest: Caller,
 }
 
 /// Keeps a key known.
 #[derive(Debug)]
-struct Guest {
-    gate: Arc<Gate>,
+struct Caller {
+    bulkhead: Arc<Bulkhead>,
     key: Key,
 }
 
-impl Guest {
-    fn of(gate: &Arc<Gate>, key: Key, most: usize) -> (Self, Arc<Semaphore>) {
-        let mut known = gate.known.lock();
+impl Caller {
+    fn of(bulkhead: &Arc<Bulkhead>, key: Key, most: usize) -> (Self, Arc<Semaphore>) {
+        let mut known = bulkhead.known.lock();
         let calls = known
             .entry(key.clone())
             .or_insert_with(|| Calls { places: Arc::new(Semaphore::new(most)), users: 0 });
         calls.users += 1;
-        (Self { gate: Arc::clone(gate), key }, Arc::clone(&calls.places))
+        (Self { bulkhead: Arc::clone(bulkhead), key }, Arc::clone(&calls.places))
     }
 }
 
-impl Drop for Guest {
+impl Drop for Caller {
     fn drop(&mut self) {
-        let mut known = self.gate.known.lock();
+        let mut known = self.bulkhead.known.lock();
         if let Some(calls) = known.get_mut(&self.key) {
             calls.users = calls.users.saturating_sub(1);
             if calls.users == 0 {
@@ -240,7 +241,7 @@ mod tests {
 
     /// Starts calls that end when the sender goes; returns once the calls that may run do.
     async fn hang(
-        gate: &Arc<Gate>,
+        bulkhead: &Arc<Bulkhead>,
         directories: &[&str],
         running: usize,
     ) -> (Vec<mpsc::Sender<()>>, Vec<tokio::task::JoinHandle<Result<(), Fault>>>) {
@@ -248,7 +249,8 @@ mod tests {
         let (mut ends, mut calls) = (Vec::new(), Vec::new());
         for directory in directories {
             let (end, ended) = mpsc::channel::<()>();
-            let (gate, directory, begun) = (gate.clone(), PathBuf::from(directory), begun.clone());
+            let (bulkhead, directory, begun) =
+                (bulkhead.clone(), PathBuf::from(directory), begun.clone());
             ends.push(end);
             calls.push(tokio::spawn(async move {
                 let work = move || {
@@ -257,7 +259,7 @@ mod tests {
                     let _ = ended.recv();
                     Ok(())
                 };
-                gate.run_on(disk(&directory), &directory, work).await
+                bulkhead.run_on(disk(&directory), &directory, work).await
             }));
         }
         for _ in 0..running {
@@ -266,71 +268,71 @@ mod tests {
         (ends, calls)
     }
 
-    async fn passes(gate: &Arc<Gate>, directory: &str) -> bool {
+    async fn passes(bulkhead: &Arc<Bulkhead>, directory: &str) -> bool {
         let directory = Path::new(directory);
-        let call = gate.run_on(disk(directory), directory, || Ok(()));
+        let call = bulkhead.run_on(disk(directory), directory, || Ok(()));
         tokio::time::timeout(Duration::from_millis(50), call).await.is_ok()
     }
 
     #[tokio::test]
     async fn a_directory_that_hangs_leaves_places_for_others() {
-        let gate = Gate::new(MOST);
-        let (ends, calls) = hang(&gate, &["/homes/bob"; 9], 2).await;
-        assert!(!passes(&gate, "/homes/bob").await);
-        assert!(passes(&gate, "/homes/alice").await);
-        assert!(passes(&gate, "/homes").await, "a parent is a directory of its own");
-        let (more, others) = hang(&gate, &["/homes/alice"], 1).await;
-        assert!(!passes(&gate, "/homes/carol").await, "its neighbours have a bound");
-        assert!(passes(&gate, "/other/carol").await);
+        let bulkhead = Bulkhead::new(MOST);
+        let (ends, calls) = hang(&bulkhead, &["/homes/bob"; 9], 2).await;
+        assert!(!passes(&bulkhead, "/homes/bob").await);
+        assert!(passes(&bulkhead, "/homes/alice").await);
+        assert!(passes(&bulkhead, "/homes").await, "a parent is a directory of its own");
+        let (more, others) = hang(&bulkhead, &["/homes/alice"], 1).await;
+        assert!(!passes(&bulkhead, "/homes/carol").await, "its neighbours have a bound");
+        assert!(passes(&bulkhead, "/other/carol").await);
         drop((ends, more));
         for call in calls.into_iter().chain(others) {
             call.await.unwrap().unwrap();
         }
-        assert!(gate.known.lock().is_empty());
+        assert!(bulkhead.known.lock().is_empty());
     }
 
     #[tokio::test]
     async fn callers_that_go_away_keep_the_place_of_what_runs() {
-        let gate = Gate::new(MOST);
-        let (ends, calls) = hang(&gate, &["/homes/bob"; 5], 2).await;
+        let bulkhead = Bulkhead::new(MOST);
+        let (ends, calls) = hang(&bulkhead, &["/homes/bob"; 5], 2).await;
         for call in calls {
             call.abort();
             assert!(call.await.unwrap_err().is_cancelled());
         }
-        assert!(!passes(&gate, "/homes/bob").await, "two of them hang");
+        assert!(!passes(&bulkhead, "/homes/bob").await, "two of them hang");
         drop(ends);
         let bob = Path::new("/homes/bob");
-        gate.run_on(disk(bob), bob, || Ok(())).await.unwrap();
-        while !gate.known.lock().is_empty() {
+        bulkhead.run_on(disk(bob), bob, || Ok(())).await.unwrap();
+        while !bulkhead.known.lock().is_empty() {
             tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
     async fn calls_that_do_not_come_back_leave_their_places_to_others() {
-        let gate = Gate::new(Most { slow: Some(SLOW), ..MOST });
-        let (ends, calls) = hang(&gate, &["/homes/a", "/homes/b", "/homes/c"], 3).await;
-        while !passes(&gate, "/homes/d").await {}
-        assert!(!passes(&gate, "/homes/a").await, "it would wait for the same thing");
-        let (more, others) = hang(&gate, &["/homes/e", "/homes/f"], 2).await;
-        assert!(!passes(&gate, "/homes/d").await, "slow ones have a bound as well");
-        assert!(passes(&gate, "/other/d").await);
+        let bulkhead = Bulkhead::new(Most { slow: Some(SLOW), ..MOST });
+        let (ends, calls) = hang(&bulkhead, &["/homes/a", "/homes/b", "/homes/c"], 3).await;
+        while !passes(&bulkhead, "/homes/d").await {}
+        assert!(!passes(&bulkhead, "/homes/a").await, "it would wait for the same thing");
+        let (more, others) = hang(&bulkhead, &["/homes/e", "/homes/f"], 2).await;
+        assert!(!passes(&bulkhead, "/homes/d").await, "slow ones have a bound as well");
+        assert!(passes(&bulkhead, "/other/d").await);
         drop((ends, more));
         for call in calls.into_iter().chain(others) {
             call.await.unwrap().unwrap();
         }
-        while !passes(&gate, "/homes/a").await {}
-        assert!(gate.known.lock().is_empty());
+        while !passes(&bulkhead, "/homes/a").await {}
+        assert!(bulkhead.known.lock().is_empty());
     }
 
     #[tokio::test]
     async fn directories_of_one_device_share_its_bound() {
-        let gate = Gate::new(MOST);
+        let bulkhead = Bulkhead::new(MOST);
         let folder = tempfile::tempdir().unwrap();
         let on = |name: &str| Disk::of(&folder.path().join(name));
         assert_eq!(on("a"), on("b/c"));
         assert!(matches!(on("a"), Disk::Device(_)));
         assert_ne!(on("a"), Disk::of(Path::new("/proc/self")));
-        gate.run(folder.path(), || Ok(())).await.unwrap();
+        bulkhead.run(folder.path(), || Ok(())).await.unwrap();
     }
 }

@@ -22,11 +22,11 @@ const OLDEST: Duration = Duration::from_secs(60);
 const MOST_ELSEWHERE: usize = 65_536;
 
 /// The file systems of this machine.
-pub(super) static DISKS: LazyLock<Disks> = LazyLock::new(Disks::default);
+pub(super) static MOUNTED: LazyLock<MountInfo> = LazyLock::new(MountInfo::default);
 
 /// What is known of mounts and directories.
 #[derive(Debug, Default)]
-pub(super) struct Disks {
+pub(super) struct MountInfo {
     state: Mutex<State>,
     hasher: RandomState,
 }
@@ -45,7 +45,7 @@ struct State {
     at_once: HashSet<u64>,
 }
 
-impl Disks {
+impl MountInfo {
     /// Returns the device that a directory is likely to be on; `None` where that is not known.
     pub(super) fn of(&self, directory: &Path) -> Option<u64> {
         let mut state = self.state.lock();
@@ -193,13 +193,13 @@ mod tests {
         32 31 0:42 / /srv/twice rw - nfs4 host:/b rw\n\
         broken\n";
 
-    fn disks() -> Disks {
+    fn disks() -> MountInfo {
         let state = State {
             mounts: Mounts::parse(MOUNTS.as_bytes()),
             read: Some(Instant::now() + Duration::from_secs(3600)),
             ..State::default()
         };
-        Disks { state: Mutex::new(state), hasher: RandomState::new() }
+        MountInfo { state: Mutex::new(state), hasher: RandomState::new() }
     }
 
     fn device(major: u32, minor: u32) -> Option<u64> {
@@ -243,14 +243,14 @@ mod tests {
     fn the_mounts_of_this_machine_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let found = rustix::fs::stat(folder.path()).unwrap().st_dev;
-        DISKS.learn(folder.path(), found, false);
-        assert_eq!(DISKS.of(folder.path()), Some(found));
-        assert!(DISKS.of(Path::new("/")).is_some());
+        MOUNTED.learn(folder.path(), found, false);
+        assert_eq!(MOUNTED.of(folder.path()), Some(found));
+        assert!(MOUNTED.of(Path::new("/")).is_some());
     }
 
     #[test]
     fn a_device_answers_at_once_until_mounts_change() {
-        let disks = Disks::default();
+        let disks = MountInfo::default();
         let folder = tempfile::tempdir().unwrap();
         let found = rustix::fs::stat(folder.path()).unwrap().st_dev;
         assert_eq!(disks.at_once(folder.path()), None);

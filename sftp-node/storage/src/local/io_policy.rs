@@ -38,13 +38,13 @@ struct Ways {
 
 /// The way to the disk of one storage.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct IoPolicy {
     ways: Ways,
     storage: Arc<Semaphore>,
     device: Arc<Semaphore>,
 }
 
-impl Lane {
+impl IoPolicy {
     /// Returns the lane for a file system by its magic number (`statfs(2)`) and its device.
     pub(super) fn of(magic: u64, device: u64) -> Self {
         Self {
@@ -89,8 +89,8 @@ impl Lane {
         &self,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let own = place_in(&self.storage).await?;
-        let shared = place_in(&self.device).await?;
+        let own = permit_of(&self.storage).await?;
+        let shared = permit_of(&self.device).await?;
         let work = move || {
             let _places = (own, shared);
             work()
@@ -104,7 +104,7 @@ impl Lane {
 }
 
 /// Waits for one of the places.
-pub(super) async fn place_in(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
+pub(super) async fn permit_of(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
     Arc::clone(calls)
         .acquire_owned()
         .await
@@ -137,16 +137,16 @@ mod tests {
 
     #[test]
     fn a_file_system_that_is_not_known_is_never_asked_on_the_thread() {
-        let fuse = Lane::of(0x6573_5546, 1);
+        let fuse = IoPolicy::of(0x6573_5546, 1);
         assert!(!fuse.asks_inline() && !fuse.writes_inline());
         assert_eq!(fuse.reads(), Reads::Pool);
-        assert_eq!(Lane::of(0x0102_1994, 2).reads(), Reads::Inline);
-        assert!(Lane::of(0xef53, 3).asks_inline());
+        assert_eq!(IoPolicy::of(0x0102_1994, 2).reads(), Reads::Inline);
+        assert!(IoPolicy::of(0xef53, 3).asks_inline());
     }
 
     #[test]
     fn storages_of_one_device_share_its_bound() {
-        let (one, two, other) = (Lane::of(0, 77), Lane::of(0, 77), Lane::of(0, 78));
+        let (one, two, other) = (IoPolicy::of(0, 77), IoPolicy::of(0, 77), IoPolicy::of(0, 78));
         assert!(one.is_beside(&two));
         assert!(!one.is_beside(&other));
     }
