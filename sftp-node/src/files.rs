@@ -3,7 +3,7 @@
 //!
 //! 1. name: the raw path becomes a [`VirtualPath`];
 //! 2. permit: policy allows the operation, before any I/O;
-//! 3. place: the path is resolved to a descriptor; where a link leads must be permitted too;
+//! 3. resolve: the path is resolved to a descriptor; where a link leads must be permitted too;
 //! 4. do: the only lines that touch storage, through quota and throttle;
 //! 5. settle: log record, metric, usage change, event. What fails on the way is told in `door`.
 
@@ -158,7 +158,7 @@ impl UserFiles {
         Ok(resolved)
     }
 
-    /// Allows an operation at a place that a link may have led to.
+    /// Allows an operation on a resolved path that a link may have led to.
     fn permit_at(
         &self,
         operation: Operation,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::NodeContext;
 use crate::quota_scans::QuotaScans;
 
-/// How often a report renews the places of the sessions.
+/// How often a report renews the leases of the sessions.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// How long a report waits for usage changes to arrive; who asks for one waits for a second.
 const COUNT_PATIENCE: Duration = Duration::from_millis(300);

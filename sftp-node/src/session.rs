@@ -37,7 +37,7 @@ pub(crate) struct Session {
     pub id: ConnectionId,
     /// The account as it was at the login.
     pub account: Arc<Account>,
-    /// When it got its place.
+    /// When it got its lease.
     pub admission: Admission,
     /// Where the client is.
     pub address: SocketAddr,
@@ -164,7 +164,7 @@ impl Session {
         });
     }
 
-    /// Waits until its channels have said what they changed, and gives spare room back.
+    /// Waits until its channels have said what they changed, and gives cached grants back.
     pub async fn end(&self) {
         self.transfers.give_up();
         if tokio::time::timeout(CHANNELS_PATIENCE, self.channels_end()).await.is_err() {

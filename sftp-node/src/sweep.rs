@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Directories that may wait. One that finds no place waits for the next login.
+/// Directories that may wait. One that finds the queue full waits for the next login.
 const QUEUE: usize = 8192;
 /// A file system that hangs does not keep all others from being looked at.
 const PATIENCE: Duration = Duration::from_secs(600);

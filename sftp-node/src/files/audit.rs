@@ -64,7 +64,7 @@ impl Audit<'_> {
     }
 
     /// Writes the record and the event of an SSH command. `shown` is the path as the client gave
-    /// it, `place` where it leads.
+    /// it, `resolved` where it leads.
     pub fn ssh_command(
         &self,
         name: &str,

@@ -23,7 +23,7 @@ pub(super) struct Moved<'paths> {
 }
 
 impl UserFiles {
-    /// Finds a place again, under the lock of names: its directory may have been renamed into a
+    /// Resolves a path again, under the lock of names: its directory may have been renamed into a
     /// filtered one meanwhile. Without filters nothing can have come of that.
     pub(super) async fn place_again(
         &self,

@@ -1,6 +1,6 @@
-//! Reservation that uploads of a burst have left, kept for a moment for the next ones of their session, so
-//! that not each of many small files asks the control plane. There is some only far from a limit:
-//! near it nobody gets more than he asks for.
+//! Grants that uploads of a burst have left over, kept for a moment for the next ones of their session,
+//! so that not each of many small files asks the control plane. There are some only far from a limit:
+//! near it a transfer is granted no more than it asks for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use ferryd_control_plane::TransferId;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long room is kept that nobody takes.
+/// How long a grant is kept that no upload takes.
 const IDLE: Duration = Duration::from_millis(20);
 /// How long one grant goes on from upload to upload. What they store meanwhile may not be counted
 /// yet, but all of it is reserved.
@@ -36,7 +36,7 @@ impl CachedGrant {
     }
 }
 
-/// The spare room of a session.
+/// The cached grants of a session.
 #[derive(Debug, Default)]
 pub(super) struct GrantCache(Mutex<Kept>);
 

@@ -12,12 +12,12 @@ use ferryd_runtime::SharedValues;
 use ferryd_storage::{FileId, Metadata};
 use tokio::sync::MutexGuard;
 
-/// The tallies of all accounts with a session.
+/// The tables of all accounts with a session.
 #[derive(Debug, Default)]
 pub(crate) struct OpenFileTables(SharedValues<Username, OpenFileTable>);
 
 impl OpenFileTables {
-    /// Returns the tally that the sessions of an account share.
+    /// Returns the table that the sessions of an account share.
     pub fn of(&self, username: &Username) -> Arc<OpenFileTable> {
         self.0.get(username, OpenFileTable::default)
     }

@@ -1,4 +1,4 @@
-//! Reservation under the quota: reserved before bytes are stored, settled when they are.
+//! Reservations under the quota: made before bytes are stored, settled when they are.
 
 use ferryd_control_plane::{Grant, GrantRequest, TransferId, UsageChange};
 use ferryd_domain::{Fault, FaultKind};
@@ -9,7 +9,7 @@ use super::UserFiles;
 use super::grant_cache::CachedGrant;
 use super::open_files::UsageDelta;
 
-/// Reservation is asked for in steps that grow with the transfer, up to this many bytes. What a transfer
+/// Grants are asked for in steps that grow with the transfer, up to this many bytes. What a transfer
 /// may hold back from others is one step, and no more than that can stored bytes pass a limit: when
 /// another session ends its transfer of a file that is still written, what was granted for the
 /// bytes that it counts is granted once more.

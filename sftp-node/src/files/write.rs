@@ -233,7 +233,7 @@ impl UserFiles {
     }
 }
 
-/// A file that was opened and is in the tally.
+/// A file that was opened and is in the table of open files.
 struct Started {
     handle: Box<dyn WriteHandle>,
     in_place: Option<FileId>,

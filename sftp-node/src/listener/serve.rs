@@ -32,7 +32,7 @@ pub(super) async fn serve(accepted: Accepted, context: Arc<NodeContext>, stop: C
     let Ok(socket) = tokio::net::TcpStream::from_std(socket) else { return };
     let connection = Arc::new(Connection::new(context.new_connection(), peer, second, weight));
     let grace = Duration::from_secs(context.config.login_grace_time.max(1));
-    // Also a defect must not leave a session behind that holds a place and room of the quota.
+    // Also a defect must not leave a session behind that holds a lease and a reservation of quota.
     let ended = AssertUnwindSafe(run(socket, &connection, &context, grace, &stop)).catch_unwind();
     let ended = ended.await.unwrap_or_else(|_| Err(Ended::Defect("a panic".to_owned())));
     if let Err(Ended::Defect(error)) = &ended {
@@ -148,7 +148,7 @@ fn expired(
     (!limit.is_zero() && session.idle_for() >= limit).then_some("idle for too long")
 }
 
-/// Gives the place of a session back, when all that its channels changed has been told.
+/// Gives the lease of a session back, when all that its channels changed has been told.
 async fn close(session: &Session, context: &NodeContext) {
     context.files.outbox.all_told().await;
     context.registry.remove(&session.id);

@@ -1,4 +1,4 @@
-//! The live sessions of this node, for the reports, the forced close and the limit of places.
+//! The live sessions of this node, for the reports, the forced close and the limit of sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 use super::Session;
 use crate::clock::now_ms;
 
-/// An administrator has closed it, its account has lost the right to it, or it has lost its place.
+/// An administrator has closed it, its account has lost the right to it, or it has lost its lease.
 const CLOSED_BY_CONTROL_PLANE: &str = "closed by the control plane";
 
 /// Live sessions by connection.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     live: Mutex<HashMap<ConnectionId, Arc<Session>>>,
-    /// Those that have their place and not yet their files.
+    /// Those that have their lease and not yet their files.
     opening: Mutex<HashMap<ConnectionId, Start>>,
 }
 
@@ -28,7 +28,7 @@ struct Start {
     unwanted: bool,
 }
 
-/// Keeps the place of a session whose files are being opened, which may take long.
+/// Keeps the lease of a session whose files are being opened, which may take long.
 #[derive(Debug)]
 pub(crate) struct Opening<'a> {
     registry: &'a Registry,
@@ -42,7 +42,7 @@ impl Drop for Opening<'_> {
 }
 
 impl Registry {
-    /// Notes a session that got its place, so that reports tell of it until it is added.
+    /// Notes a session that got its lease, so that reports tell of it until it is added.
     pub fn opening(&self, start: &SessionStart, admission: Admission) -> Opening<'_> {
         let now = now_ms();
         let status = SessionStatus {

@@ -1,4 +1,4 @@
-//! The login of one connection: credentials go to the control plane, a good one gets a place and
+//! The login of one connection: credentials go to the control plane, a good one gets a lease and
 //! opens the files.
 
 use std::collections::HashSet;
@@ -51,7 +51,7 @@ struct Proof {
 
 /// Why a client is not let in.
 enum Refusal {
-    /// What it has shown does not do, or it gets no place.
+    /// What it has shown does not do, or it gets no lease.
     Login(Fault),
     /// The files of its account cannot be opened.
     Files(Fault),
@@ -217,7 +217,7 @@ impl Login {
         while_connected(&self.connection, self.context.control.authenticate(attempt)).await
     }
 
-    /// Gives a place to a login that proved its credential, or refuses it.
+    /// Gets a lease for a login that proved its credential, or refuses it.
     async fn conclude(
         &mut self,
         user: &str,

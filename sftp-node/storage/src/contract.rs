@@ -116,12 +116,12 @@ impl Ground {
         self.storage.resolve(&VirtualPath::parse(raw)?, links).await
     }
 
-    /// Returns the place itself.
+    /// Returns the resolved path itself.
     pub async fn at(&self, path: &str) -> Arc<dyn ResolvedPath> {
         self.resolve(path.as_bytes(), Links::Keep).await.unwrap()
     }
 
-    /// Returns the place after links.
+    /// Returns the resolved path after links.
     pub async fn behind(&self, path: &str) -> Arc<dyn ResolvedPath> {
         self.resolve(path.as_bytes(), Links::Follow).await.unwrap()
     }

@@ -15,7 +15,7 @@ use crate::{
 /// [`Links::Follow`](crate::Links::Follow) followed is followed already.
 #[async_trait]
 pub trait ResolvedPath: fmt::Debug + Send + Sync + 'static {
-    /// Returns the path to this place after links: the one that policy must allow as well.
+    /// Returns the path after links: the one that policy must allow as well.
     fn path(&self) -> &VirtualPath;
 
     /// Returns the path for logs and actions: on a disk, or the key of an object.
@@ -58,7 +58,7 @@ pub trait ResolvedPath: fmt::Debug + Send + Sync + 'static {
     /// `NotFound`, `NotADirectory`, `NotEmpty`.
     async fn remove_directory(&self) -> Result<(), Fault>;
 
-    /// Renames to another place of the same storage, replacing a file there.
+    /// Renames to another path of the same storage, replacing a file there.
     ///
     /// # Errors
     /// `NotFound`, `IsADirectory` for a directory at the target, `Failed` across file systems.
@@ -95,12 +95,12 @@ pub trait ResolvedPath: fmt::Debug + Send + Sync + 'static {
     /// `NotFound`, those of the operating system.
     async fn set_attributes(&self, set: SetAttributes) -> Result<(), Fault>;
 
-    /// Returns the size of the storage around this place.
+    /// Returns the size of the file system that the parent directory is on.
     ///
     /// # Errors
     /// `Unsupported`.
     async fn space(&self) -> Result<Space, Fault>;
 
-    /// Lets a storage recognise its own places in [`rename`](Self::rename).
+    /// Lets a storage recognise its own resolved paths in [`rename`](Self::rename).
     fn as_any(&self) -> &dyn Any;
 }

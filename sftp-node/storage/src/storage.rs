@@ -11,9 +11,9 @@ use crate::{Capabilities, ResolvedPath};
 /// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// The place is where the link leads.
+    /// The path resolves to where the link leads.
     Follow,
-    /// The place is the link itself.
+    /// The path resolves to the link itself.
     Keep,
 }
 
@@ -28,7 +28,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Finds the place that a path names. The last component need not exist, its parent must.
+    /// Resolves a path to an opened directory and a name in it. The last component need not exist, its
+    /// parent must.
     /// What is found stays valid whatever happens to the path afterwards: every operation of a
     /// [`ResolvedPath`] works on descriptors (or keys), so there is no gap between check and use.
     ///

@@ -1,5 +1,5 @@
 //! The end of an upload: the file is put in place or given up, and what that changes is counted
-//! under the lock of the tally, together with what it replaces.
+//! under the lock of the open-file table, together with what it replaces.
 
 use std::sync::atomic::Ordering;
 
@@ -117,7 +117,7 @@ impl Upload {
         }
     }
 
-    /// Returns the file that is in the place: a link that came there meanwhile was not counted.
+    /// Returns the file that has the name: a link that came there meanwhile was not counted.
     async fn target(&self) -> Result<Option<Metadata>, Fault> {
         match self.resolved.stat().await {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),

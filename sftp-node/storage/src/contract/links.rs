@@ -38,7 +38,7 @@ pub async fn a_link_is_seen_as_itself_when_kept(ground: &Ground) {
     assert!(link.stat().await.unwrap().is_symlink());
     assert_eq!(link.read_link().await.unwrap().as_bytes(), b"/file");
     assert!(ground.at("/file").await.read_link().await.is_err());
-    // Swapped in after the place was found, a link is not followed either.
+    // Swapped in after the path was resolved, a link is not followed either.
     assert!(link.open_read().await.is_err());
     for mode in MODES {
         assert!(link.open_write(WriteHow { mode, ..NEW }).await.is_err(), "{mode:?}");

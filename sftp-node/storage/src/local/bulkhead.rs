@@ -93,15 +93,15 @@ pub(crate) struct Bulkhead {
 }
 
 impl Bulkhead {
-    /// Returns a gate that nobody waits at.
+    /// Returns a bulkhead that no call has passed yet.
     fn new(most: Most) -> Arc<Self> {
         let all = Arc::new(Semaphore::new(most.all));
         let all_slow = Arc::new(Semaphore::new(most.slow.map_or(0, |slow| slow.all)));
         Arc::new(Self { most, all, all_slow, known: Mutex::default() })
     }
 
-    /// Runs blocking work on a directory on the pool. A caller that goes away does not free the
-    /// place: the work keeps it until it is done.
+    /// Runs blocking work on a directory on the pool. A caller that goes away does not free its
+    /// permit: the work keeps it until it is done.
     ///
     /// # Errors
     /// Those of the work, `Internal` when the runtime ends.
@@ -142,7 +142,7 @@ impl Bulkhead {
     }
 }
 
-/// The places of a call that runs.
+/// The permits of a call that runs.
 #[derive(Debug)]
 struct Call {
     own: Turn,
@@ -154,7 +154,7 @@ struct Call {
 }
 
 impl Call {
-    /// Keeps the places until the work is done.
+    /// Keeps the permits until the work is done.
     async fn watched<T>(
         mut self,
         bulkhead: Arc<Bulkhead>,
@@ -173,7 +173,7 @@ impl Call {
         done.map_err(|error| Fault::internal("a call on a directory").because(error))?
     }
 
-    /// Makes room for others; whoever asks for the same directory would wait for the same thing.
+    /// Lets calls on other directories pass; further ones on this directory would wait for the same thing.
     fn is_slow(&mut self, bulkhead: &Arc<Bulkhead>, slow: Slow) {
         let places = Arc::clone(self.own.place.semaphore());
         let rest = u32::try_from(places.available_permits()).unwrap_or(0);
@@ -187,7 +187,7 @@ impl Call {
     }
 }
 
-/// A place among the calls of a key; its members are dropped in this order.
+/// A permit among the calls of a key; its members are dropped in this order.
 #[derive(Debug)]
 struct Turn {
     place: OwnedSemaphorePermit,

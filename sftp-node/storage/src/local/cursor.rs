@@ -5,7 +5,7 @@ use ferryd_domain::{Fault, VirtualPath};
 
 use super::fault::outside;
 
-/// What a component of a path means at the place where the walk stands.
+/// What a component of a path means in the directory where the walk stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The walk stays in the same directory.
@@ -33,7 +33,7 @@ impl RootNames {
     }
 }
 
-/// The place of a walk.
+/// Where a walk stands.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'root> {
     names: &'root RootNames,

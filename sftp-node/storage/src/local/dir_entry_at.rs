@@ -28,7 +28,7 @@ pub(super) struct DirEntryAt {
 }
 
 impl DirEntryAt {
-    /// Finds the spot that a path names.
+    /// Resolves a path to the entry that it names.
     pub(super) fn resolve(
         root: &Arc<Root>,
         path: &VirtualPath,

@@ -45,7 +45,7 @@ pub(super) struct IoPolicy {
 }
 
 impl IoPolicy {
-    /// Returns the lane for a file system by its magic number (`statfs(2)`) and its device.
+    /// Returns the policy for a file system by its magic number (`statfs(2)`) and its device.
     pub(super) fn of(magic: u64, device: u64) -> Self {
         Self {
             ways: ways(magic),
@@ -80,7 +80,7 @@ impl IoPolicy {
         Arc::ptr_eq(&self.device, &other.device)
     }
 
-    /// Runs blocking work on the pool. A caller that goes away does not free the place: the work
+    /// Runs blocking work on the pool. A caller that goes away does not free the permit: the work
     /// keeps it until it is done.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl IoPolicy {
     }
 }
 
-/// Waits for one of the places.
+/// Waits for a permit.
 pub(super) async fn permit_of(calls: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
     Arc::clone(calls)
         .acquire_owned()

@@ -1,5 +1,5 @@
-//! The places of the local storage: each operation of a spot, on the thread or on the pool as the
-//! lane of its disk says.
+//! Resolved paths of the local storage: each operation on a directory entry, on the thread or on the
+//! pool as the I/O policy of its file system says.
 
 use std::any::Any;
 
@@ -15,7 +15,7 @@ use crate::{
     WriteHow, WriteMode,
 };
 
-/// A place on a local disk.
+/// A resolved path on a local disk.
 #[derive(Debug)]
 pub(super) struct LocalResolvedPath {
     entry: DirEntryAt,
@@ -26,7 +26,7 @@ impl LocalResolvedPath {
         Self { entry }
     }
 
-    /// Runs work on the spot where its lane says.
+    /// Runs work on the directory entry where the I/O policy says.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&DirEntryAt) -> Result<T, Fault> + Send + 'static,

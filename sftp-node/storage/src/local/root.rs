@@ -91,7 +91,7 @@ impl Root {
         self
     }
 
-    /// Puts the storage on the lane of another kind of file system.
+    /// Gives the storage the I/O policy of another kind of file system.
     #[cfg(test)]
     pub(super) fn on_lane_of(mut self, magic: u64) -> Self {
         self.io_policy = IoPolicy::of(magic, u64::MAX);

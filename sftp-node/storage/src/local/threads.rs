@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// For directories whose file system is not known yet; the gates let fewer calls through.
+/// For directories whose file system is not known yet; the bulkheads let fewer calls through.
 pub(super) static OPENING: LazyLock<Threads> = LazyLock::new(|| Threads::new(448));
 /// For all file systems that may be on other machines.
 pub(super) static REMOTE: LazyLock<Threads> = LazyLock::new(|| Threads::new(512));

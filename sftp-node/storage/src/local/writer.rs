@@ -88,7 +88,7 @@ impl WriteHandle for Writer {
         length: u64,
     ) -> Result<u64, Fault> {
         let io_policy = self.file.root().io_policy();
-        // Between devices the kernel copies by hand as well, and each disk has its own lane.
+        // Between devices the kernel copies by hand as well, and each disk has its own bounds.
         let other = local_file(&source).filter(|file| file.root().io_policy().is_beside(io_policy));
         // The kernel copies to offsets only.
         let Some(other) = other.filter(|_| !self.appends) else {

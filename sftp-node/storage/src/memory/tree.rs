@@ -1,4 +1,4 @@
-//! Nodes by number, as inodes: directories name them, places and open files hold numbers.
+//! Nodes by number, as inodes: directories name them, resolved paths and open files hold numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(super) struct Tree {
     most_bytes: u64,
 }
 
-/// A tree that handles and places share. Nothing is awaited while it is locked.
+/// A tree that handles and resolved paths share. Nothing is awaited while it is locked.
 #[derive(Clone, Debug)]
 pub(super) struct SharedTree(Arc<Mutex<Tree>>);
 

@@ -1,4 +1,4 @@
-//! A place of a mounted storage: the place inside, under the path that the client sees.
+//! A resolved path of a mounted storage: the one inside, under the path that the client sees.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::{
     WriteHow,
 };
 
-/// A place and the mount that it lies in.
+/// A resolved path and the mount that it lies in.
 #[derive(Debug)]
 pub(super) struct MountedResolvedPath {
     table: Arc<MountTable>,

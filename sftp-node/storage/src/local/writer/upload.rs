@@ -20,7 +20,7 @@ use crate::{SetAttributes, WriteHow, WriteMode};
 /// Tries to open what others make and remove at the same time.
 const ATTEMPTS: u32 = 16;
 
-/// An upload into a spot.
+/// An upload to a directory entry.
 #[derive(Debug)]
 pub(super) struct Upload {
     entry: DirEntryAt,
