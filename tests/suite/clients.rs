@@ -226,12 +226,12 @@ fn work_in(mount: &Path) {
     assert_eq!(std::fs::read(tree.join("empty")).unwrap(), b"appended");
     std::fs::File::options().write(true).open(tree.join("empty")).unwrap().set_len(0).unwrap();
     assert_eq!(std::fs::read(tree.join("empty")).unwrap(), b"");
-    let script = "umask 077; echo x > private; mkdir vault; cd vault; \
-                  ln -s ../private link; cat link; readlink link; stat -c %a . ../private";
+    // Not `../private`: patched releases of sshfs refuse links that have `..` in them themselves.
+    let script = "umask 077; mkdir vault; cd vault; echo x > private; \
+                  ln -s private link; cat link; readlink link; stat -c %a . private";
     let mut shell = std::process::Command::new("sh");
     let said = shell.args(["-ec", script]).current_dir(mount).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&said.stdout), "x\n../private\n700\n600\n", "{said:?}");
-    std::fs::remove_file(mount.join("private")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "x\nprivate\n700\n600\n", "{said:?}");
     std::fs::remove_dir_all(mount.join("vault")).unwrap();
     std::fs::remove_file(mount.join("sign")).unwrap();
     assert_eq!(std::fs::read_dir(mount).unwrap().count(), 2);

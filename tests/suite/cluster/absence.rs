@@ -14,7 +14,7 @@ use super::gets_in;
 /// Places are kept for 10 s.
 const LAPSE: Duration = Duration::from_secs(20);
 const CLOSED: &str =
-    "a session is closed: its node was away for too long and others have its place";
+    "a session is closed: its node was away for too long and others have its lease";
 
 async fn session(node: SocketAddr) -> RawSftp {
     gets_in(node, "alice").await.unwrap().sftp().await
