@@ -60,7 +60,7 @@ fn entry(number: u64) -> (Vec<u8>, Metadata) {
         links: 1,
         accessed: 1_700_000_000,
         modified: 1_700_000_000 + i64::try_from(number).unwrap(),
-        stamp: FileId::default(),
+        file_id: FileId::default(),
     };
     (format!("file-{number:06}.dat").into_bytes(), entry)
 }
